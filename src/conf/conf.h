@@ -1,0 +1,159 @@
+/**
+ * One checked configuration out of an ini file and the command line. Reads no file, environment or
+ * network: texts are handed in. Every mistake becomes a diagnostic with its origin ("file:line" or
+ * the option) and says what to do; parsing goes on after it, so that one run shows them all.
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tt_addr.h"
+#include "tt_key.h"
+#include "tt_log.h"
+#include "tt_mode.h"
+#include "tt_rule.h"
+
+#define CONF_NAME_MAX 63
+#define CONF_STATS_PORT 9981
+#define CONF_FORWARD_PEERS_MAX 16
+
+enum conf_command {
+	CONF_CMD_NONE,
+	CONF_CMD_SERVER,
+	CONF_CMD_CLIENT,
+	CONF_CMD_NODE,
+	CONF_CMD_ID,
+	CONF_CMD_PING,
+	CONF_CMD_CHECK,
+	CONF_CMD_HELP,    /* -h */
+	CONF_CMD_VERSION, /* -V */
+};
+
+enum conf_proto { CONF_TCP, CONF_UDP };
+
+/** A bootstrap node and TCP relay. */
+struct conf_node {
+	char host[TT_HOST_MAX + 1]; /* name or numeric address, no brackets */
+	uint16_t port;              /* UDP; 0: a relay only */
+	uint16_t tcp_ports[4];      /* where it relays, 0-terminated when there are fewer */
+	uint8_t key[TT_KEY_LEN];
+};
+
+/** Listen here, connect there: one entry of [client] or one -L. */
+struct conf_forward {
+	char name[CONF_NAME_MAX + 1]; /* the entry's key; for -L its text, cut */
+	char origin[128];             /* "toxtun.ini:12" or "-L 8080:localhost:80" */
+	enum conf_proto proto;
+	bool listen_any;            /* every address ("*"), IPv6 and IPv4 */
+	struct tt_addr listen_addr; /* loopback unless said otherwise */
+	bool listen_loopback;       /* no address was given: 127.0.0.1 and ::1 */
+	uint16_t listen_port;
+	char host[TT_HOST_MAX + 1]; /* target as the server will resolve it, no brackets */
+	uint16_t port;
+	struct tt_peer_id peers[CONF_FORWARD_PEERS_MAX]; /* in order of preference, at least one */
+	size_t n_peers;
+};
+
+/** A [peer NAME] section. */
+struct conf_peer {
+	char name[CONF_NAME_MAX + 1];
+	char origin[128];
+	struct tt_peer_id id;
+	struct tt_rule *targets; /* own rules; has_targets false: those of [server] */
+	size_t n_targets;
+	bool has_targets;
+	char *secret_file; /* NULL: none of its own */
+};
+
+struct conf {
+	enum conf_command command;
+	bool serve;   /* accept peers: `server`, or a file with [server] */
+	bool connect; /* open forwards: `client`, or a file with [client] */
+
+	/* [server] */
+	char name[CONF_NAME_MAX + 1];
+	struct tt_peer_id *allow; /* resolved names, keys, Tox IDs */
+	size_t n_allow;
+	bool has_allow;          /* false: whoever holds the Tox ID */
+	struct tt_rule *targets; /* default 127.0.0.0/8:* and [::1]:* when none is given */
+	size_t n_targets;
+
+	struct conf_forward *forwards;
+	size_t n_forwards;
+	struct conf_peer *peers;
+	size_t n_peers;
+
+	/* nodes given by -b, bootstrap =, --nodes; the built-in list is conf_builtin_nodes() */
+	struct conf_node *nodes;
+	size_t n_nodes;
+	bool default_nodes;
+
+	/* options; paths NULL when not given */
+	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file;
+	enum tt_mode mode;
+	bool udp, relay, lan;
+	uint16_t udp_port_first, udp_port_last; /* 0: toxcore's own range 33445..33545 */
+	uint16_t relay_port;                    /* 0: no TCP relay here; `node` uses its UDP port */
+	bool has_relay_port;
+	enum { CONF_PROXY_NONE, CONF_PROXY_SOCKS5, CONF_PROXY_HTTP } proxy_type;
+	char proxy_host[TT_HOST_MAX + 1];
+	uint16_t proxy_port;
+	bool stats_on, stats_fixed; /* fixed: a port was given, do not try the next ones */
+	struct tt_addr stats_addr;
+	uint16_t stats_port;
+	uint32_t connect_timeout_s, idle_timeout_s, resume_timeout_s; /* idle 0: never */
+	bool exit_on_failure;
+	enum tt_log_level log_level;
+	bool log_json;
+	bool qr;                  /* id --qr */
+	uint32_t ping_count;      /* ping -n, default 4 */
+	struct tt_peer_id target; /* positional TOXID or --to */
+	bool has_target;
+};
+
+/** Receives diagnostics. `origin` is "file:line" or the option's text, may be empty. */
+struct conf_diag {
+	void (*report)(void *user, const char *origin, const char *message);
+	void *user;
+	size_t errors; /* counted by the parser */
+};
+
+/** A configuration of defaults. TT_OK or TT_ENOMEM. */
+int conf_new(struct conf **out);
+
+/** c may be NULL. */
+void conf_free(struct conf *c);
+
+/**
+ * Finds -c/--config in argv without judging the rest, so that the file can be read before the
+ * options, which override it. Returns its value (borrowed from argv) or NULL.
+ */
+const char *conf_find_config_option(int argc, char *const argv[]);
+
+/**
+ * Reads an ini text (DESIGN section 4). `file` is the name for diagnostics. TT_OK, TT_EINVAL when
+ * at least one diagnostic was reported, TT_ENOMEM. Lines have no length limit.
+ */
+int conf_parse_ini(
+	struct conf *c, const char *text, size_t len, const char *file, struct conf_diag *d);
+
+/** Reads the command line, argv[0] being the program. Values override the file's. As above. */
+int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_diag *d);
+
+/** Reads a node list in the format of nodes.tox.chat/json and adds its nodes. As above. */
+int conf_parse_nodes_json(
+	struct conf *c, const char *text, size_t len, const char *file, struct conf_diag *d);
+
+/** Checks what concerns the whole once file and options are in (peers named, duplicates ...). */
+int conf_finish(struct conf *c, struct conf_diag *d);
+
+/** The built-in list of public nodes, generated at build time from data/nodes.json. */
+const struct conf_node *conf_builtin_nodes(size_t *count);
+
+/** The text of -h, from the same table that parses the options. Static storage. */
+const char *conf_usage(void);
+
+#endif

@@ -1,0 +1,151 @@
+/**
+ * The Tox node: identity, bootstrap, friends, friend messages with receipts, lossy packets. The
+ * only part that includes <tox/tox.h>. One thread; no function blocks on the network.
+ *
+ * toxcore's callbacks only queue (toxnet_event_next takes from the queue) but for lossy packets,
+ * which are handed to `on_lossy` inside toxnet_iterate, so that the hot path has no copy; on_lossy
+ * must not call back into this module.
+ */
+#ifndef TOXNET_H
+#define TOXNET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tt_addr.h"
+#include "tt_key.h"
+#include "tt_log.h"
+#include "tt_time.h"
+
+#define TOXNET_MESSAGE_MAX 1372 /* TOX_MAX_MESSAGE_LENGTH */
+#define TOXNET_REQUEST_MAX 921  /* TOX_MAX_FRIEND_REQUEST_LENGTH */
+#define TOXNET_LOSSY_MAX 1373   /* TOX_MAX_CUSTOM_PACKET_SIZE */
+#define TOXNET_NO_FRIEND UINT32_MAX
+
+struct toxnet;
+
+enum toxnet_path {
+	TOXNET_PATH_NONE, /* offline */
+	TOXNET_PATH_TCP,  /* through TCP relays */
+	TOXNET_PATH_UDP,  /* direct */
+};
+
+struct toxnet_config {
+	const char *data_dir; /* NULL: an identity in memory only (ping's, bench's, tests') */
+	bool node;            /* `toxtun node`: also keep the DHT key in the data directory */
+	bool udp, lan;
+	bool relay;                             /* use TCP relays */
+	uint16_t udp_port_first, udp_port_last; /* 0: toxcore's own range */
+	uint16_t relay_port;                    /* be a TCP relay on this port; 0: no */
+	enum { TOXNET_PROXY_NONE, TOXNET_PROXY_SOCKS5, TOXNET_PROXY_HTTP } proxy_type;
+	const char *proxy_host; /* numeric */
+	uint16_t proxy_port;
+	const struct tt_log *log; /* borrowed, outlives the node */
+	void (*on_lossy)(void *user, uint32_t friend_number, const uint8_t *data, size_t len);
+	void *user;
+};
+
+/**
+ * Loads or creates the identity and starts the node. TT_OK; TT_EBUSY: another process has the data
+ * directory; TT_EPERM: directory or file is not readable or writable; TT_EPROTO: the save file is
+ * damaged (it is left alone, never replaced); TT_EIO; TT_EINVAL: a port or the proxy cannot be
+ * used; TT_ENOMEM. For each of them a sentence for the user goes to `why` (cap bytes).
+ */
+int toxnet_new(
+	struct toxnet **out, const struct toxnet_config *cfg, tt_time now, char *why, size_t cap);
+
+/** Saves the identity and closes everything. May be NULL. */
+void toxnet_free(struct toxnet *tn);
+
+/** Writes the save file now if something changed: temporary file, fsync, rename. TT_OK or TT_EIO.
+ */
+int toxnet_save(struct toxnet *tn);
+
+void toxnet_self_id(const struct toxnet *tn, uint8_t id[TT_TOXID_LEN]);
+void toxnet_self_key(const struct toxnet *tn, uint8_t key[TT_KEY_LEN]);
+/** The key that `-b` lines name: this node's DHT public key. */
+void toxnet_dht_key(const struct toxnet *tn, uint8_t key[TT_KEY_LEN]);
+/** The bound UDP port, 0 without UDP. */
+uint16_t toxnet_udp_port(const struct toxnet *tn);
+/** Our own connection to the Tox network. */
+enum toxnet_path toxnet_self_path(const struct toxnet *tn);
+
+/**
+ * Adds a node to bootstrap from (udp_port 0: not) and its TCP relays (up to four ports, 0 ends the
+ * list), by numeric address. The node is asked again with back-off for as long as we are offline.
+ */
+int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_port,
+	const uint16_t tcp_ports[4], const uint8_t key[TT_KEY_LEN]);
+
+/** Descriptors to watch for reading: wake up and call toxnet_iterate. At most cap; returns n. */
+size_t toxnet_fds(const struct toxnet *tn, int *fds, size_t cap);
+
+/**
+ * Runs toxcore once and the node's own timers. Returns when to call again at the latest; call
+ * sooner when one of toxnet_fds is readable. More packets may wait in the socket than one call
+ * takes in, which the descriptor then says.
+ */
+tt_time toxnet_iterate(struct toxnet *tn, tt_time now);
+
+enum toxnet_event_type {
+	TOXNET_EV_SELF,    /* path: our connection to the network changed */
+	TOXNET_EV_REQUEST, /* key, data/len: friend request and its message */
+	TOXNET_EV_FRIEND,  /* friend_number, key, path: the friend's path changed */
+	TOXNET_EV_MESSAGE, /* friend_number, data/len: a friend message */
+	TOXNET_EV_RECEIPT, /* friend_number, receipt: that message has arrived */
+};
+
+struct toxnet_event {
+	enum toxnet_event_type type;
+	enum toxnet_path path;
+	uint32_t friend_number;
+	uint32_t receipt;
+	uint8_t key[TT_KEY_LEN];
+	const uint8_t *data; /* borrowed until the next toxnet_event_next or toxnet_iterate */
+	size_t len;
+};
+
+/** Takes the next event; false when there is none. The queue is bounded, see toxnet.c. */
+bool toxnet_event_next(struct toxnet *tn, struct toxnet_event *ev);
+
+/**
+ * Adds a friend by Tox ID, sending a request with this message (1..921 bytes), or by key alone when
+ * id->has_toxid is false or the friend exists already. TT_OK with *friend_number; TT_EINVAL for our
+ * own ID; TT_ENOMEM. An existing friend is asked again with the new message.
+ */
+int toxnet_friend_add(struct toxnet *tn, const struct tt_peer_id *id, const uint8_t *message,
+	size_t len, uint32_t *friend_number);
+/** Accepts whoever has this key. */
+int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint32_t *friend_number);
+int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number);
+/** TOXNET_NO_FRIEND when nobody has this key. */
+uint32_t toxnet_friend_find(const struct toxnet *tn, const uint8_t key[TT_KEY_LEN]);
+size_t toxnet_friend_count(const struct toxnet *tn);
+/** All friend numbers, at most cap; returns how many were written. */
+size_t toxnet_friend_list(const struct toxnet *tn, uint32_t *numbers, size_t cap);
+int toxnet_friend_key(const struct toxnet *tn, uint32_t friend_number, uint8_t key[TT_KEY_LEN]);
+enum toxnet_path toxnet_friend_path(const struct toxnet *tn, uint32_t friend_number);
+
+/**
+ * Sends a friend message. TT_OK with *receipt, which a TOXNET_EV_RECEIPT will name; TT_EAGAIN when
+ * toxcore's queue is full; TT_ECLOSED when the friend is offline; TT_EINVAL. A message without its
+ * receipt when the friend goes offline is lost: keeping and repeating it is the session's job.
+ */
+int toxnet_message_send(struct toxnet *tn, uint32_t friend_number, const uint8_t *data, size_t len,
+	uint32_t *receipt);
+
+/** Sends a lossy packet (first byte 192..254). TT_OK, TT_EAGAIN, TT_ECLOSED, TT_EINVAL. */
+int toxnet_lossy_send(struct toxnet *tn, uint32_t friend_number, const uint8_t *data, size_t len);
+
+struct toxnet_stats {
+	uint64_t lossy_sent, lossy_received;             /* packets */
+	uint64_t lossy_bytes_sent, lossy_bytes_received; /* their payload */
+	uint64_t lossy_again;                            /* refused by a full queue */
+	uint64_t messages_sent, messages_received;
+	uint64_t self_drops; /* how often we lost the Tox network */
+	uint64_t iterations;
+};
+void toxnet_stats(const struct toxnet *tn, struct toxnet_stats *out);
+
+#endif

@@ -1,0 +1,124 @@
+/**
+ * Control messages: what two toxtuns say to each other in Tox friend messages. One friend message
+ * holds one or more MsgPack maps one after the other; doc/protocol.md is their specification.
+ *
+ * Every map has "t" (its type) and, but for hello, "n" (its number in the sender's control stream,
+ * from 1, one more for each map). Keys and types that a receiver does not know are passed over.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1
+#define WIRE_MESSAGE_MAX 1372 /* TOX_MAX_MESSAGE_LENGTH */
+#define WIRE_INST_LEN 16
+#define WIRE_HOST_MAX 255
+#define WIRE_NAME_MAX 63
+#define WIRE_TEXT_MAX 255
+
+/* Lossy packet ids: their first byte (toxcore gives 192..254 to applications). */
+#define WIRE_ID_KCP 254   /* then KCP segments of any streams */
+#define WIRE_ID_DGRAM 253 /* UDP datagrams */
+#define WIRE_ID_PROBE 252 /* round trip probe of the link, see link.h */
+
+enum wire_type {
+	WIRE_HELLO = 1, /* "hello": who I am; not numbered */
+	WIRE_SYN,       /* "syn": open a channel */
+	WIRE_ACK,       /* "ack": it is open */
+	WIRE_RST,       /* "rst": it is over, both directions, now */
+	WIRE_FIN,       /* "fin": my direction ends after so many bytes */
+	WIRE_END,       /* "end": I have all of your bytes and your fin; nothing need be repeated */
+	WIRE_UNKNOWN,   /* a well-formed map of a type of a later version; only n is set */
+};
+
+enum wire_proto { WIRE_TCP = 1, WIRE_UDP, WIRE_UNIX };
+
+/* Capabilities in a hello, as bits here and as names ("fast_open") on the wire. */
+#define WIRE_CAP_FAST_OPEN (1u << 0) /* takes data before its ack has gone out */
+
+struct wire_hello {
+	uint32_t version;             /* "ver" */
+	uint8_t inst[WIRE_INST_LEN];  /* "inst", bin: random for each process */
+	uint32_t caps;                /* "caps", array of str; unknown names are passed over */
+	uint32_t packet_max;          /* "max": largest lossy packet that I take, bytes */
+	char name[WIRE_NAME_MAX + 1]; /* "name", optional: what the machine calls itself */
+};
+
+struct wire_syn {
+	uint32_t version;             /* "ver" */
+	uint32_t ccid;                /* "ccid": the opener's number of the channel, not 0 */
+	uint32_t conv;                /* "conv": proposed by the opener; not 0 */
+	enum wire_proto proto;        /* "proto": "tcp", "udp" or "unix" */
+	char host[WIRE_HOST_MAX + 1]; /* "host": name, numeric address without brackets, or path */
+	uint16_t port;                /* "port" */
+	char tunnel[WIRE_NAME_MAX + 1]; /* "tunnel", optional: the entry's name, for the log */
+};
+
+struct wire_ack {
+	uint32_t ccid; /* "ccid" */
+	uint32_t scid; /* "scid": the accepter's own number, for its log */
+	uint32_t conv; /* "conv": the one that counts */
+};
+
+struct wire_rst {
+	uint32_t ccid;                  /* "ccid" */
+	bool opener;                    /* "o": the sender is the one that opened the channel */
+	char reason[WIRE_NAME_MAX + 1]; /* "reason": a name of doc/protocol.md */
+	char text[WIRE_TEXT_MAX + 1];   /* "text", optional: for a human */
+};
+
+struct wire_fin {
+	uint32_t ccid;  /* "ccid" */
+	bool opener;    /* "o" */
+	uint64_t bytes; /* "bytes": that the sender's direction carried in all */
+};
+
+struct wire_end {
+	uint32_t ccid; /* "ccid" */
+	bool opener;   /* "o" */
+};
+
+struct wire_msg {
+	enum wire_type type;
+	uint32_t n; /* 0 in a hello */
+	union {
+		struct wire_hello hello;
+		struct wire_syn syn;
+		struct wire_ack ack;
+		struct wire_rst rst;
+		struct wire_fin fin;
+		struct wire_end end;
+	};
+};
+
+/**
+ * Writes one map. Returns its length, TT_ENOSPC when it does not fit into cap (dst is then
+ * undefined), TT_ENOMEM, or TT_EINVAL for a message that could not be read back.
+ */
+int wire_encode(const struct wire_msg *msg, uint8_t *dst, size_t cap);
+
+/**
+ * Reads the map at the front of buf. Returns how many bytes it took; TT_EPROTO when it is not a
+ * MsgPack map, is cut off, lacks a key that its type must have, or has a value of the wrong type or
+ * range; TT_ENOMEM. A peer cannot make it allocate more than a small multiple of len.
+ */
+int wire_decode(const uint8_t *buf, size_t len, struct wire_msg *out);
+
+enum wire_kind {
+	WIRE_KIND_EMPTY,
+	WIRE_KIND_MSGPACK, /* starts with a map byte: 0x80..0x8f, 0xde, 0xdf; never UTF-8 text */
+	WIRE_KIND_JSON,    /* starts with '{': the older JSON handshake */
+	WIRE_KIND_TEXT,    /* a human */
+};
+
+/** What a friend message is, by its first byte. */
+enum wire_kind wire_kind(const uint8_t *buf, size_t len);
+
+/** "syn", "tcp" ... for logs; never NULL. */
+const char *wire_type_name(enum wire_type type);
+const char *wire_proto_name(enum wire_proto proto);
+
+#endif

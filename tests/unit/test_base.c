@@ -1,0 +1,201 @@
+/* The smallest pieces: heap, rate limit, addresses, keys, target rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tt_addr.h"
+#include "tt_err.h"
+#include "tt_heap.h"
+#include "tt_key.h"
+#include "tt_log.h"
+#include "tt_mode.h"
+#include "tt_rule.h"
+
+static void heap_gives_deadlines_in_order(void **state)
+{
+	(void)state;
+	struct tt_heap h;
+	struct tt_heap_node n[200];
+	uint32_t seed = 7;
+
+	tt_heap_init(&h, NULL);
+	assert_int_equal(tt_heap_reserve(&h, 200), TT_OK);
+	for (int i = 0; i < 200; i++) {
+		tt_heap_node_init(&n[i]);
+		seed = seed * 1664525u + 1013904223u;
+		tt_heap_set(&h, &n[i], seed >> 16);
+	}
+	for (int i = 0; i < 200; i += 3) { /* move some, take some out */
+		seed = seed * 1664525u + 1013904223u;
+		tt_heap_set(&h, &n[i], i % 2 ? TT_TIME_NEVER : seed >> 16);
+	}
+	tt_time last = 0;
+	size_t count = 0, left = h.n;
+	while (tt_heap_first(&h)) {
+		struct tt_heap_node *first = tt_heap_first(&h);
+		assert_true(first->key >= last);
+		last = first->key;
+		tt_heap_set(&h, first, TT_TIME_NEVER);
+		assert_true(first->pos == TT_HEAP_OUT);
+		count++;
+	}
+	assert_int_equal(count, left);
+	assert_true(tt_heap_deadline(&h) == TT_TIME_NEVER);
+	tt_heap_clear(&h);
+}
+
+static void rate_limit_allows_a_burst_and_refills(void **state)
+{
+	(void)state;
+	struct tt_ratelimit rl = {.burst = 3, .interval_us = TT_S(1)};
+	tt_time now = TT_S(100);
+
+	for (int i = 0; i < 3; i++)
+		assert_true(tt_ratelimit_take(&rl, now));
+	assert_false(tt_ratelimit_take(&rl, now));
+	assert_false(tt_ratelimit_take(&rl, now + TT_MS(999)));
+	assert_true(tt_ratelimit_take(&rl, now + TT_MS(1000)));
+	assert_false(tt_ratelimit_take(&rl, now + TT_MS(1001)));
+	assert_int_equal(rl.suppressed, 3);
+	for (int i = 0; i < 3; i++)
+		assert_true(tt_ratelimit_take(&rl, now + TT_S(60)));
+	assert_false(tt_ratelimit_take(&rl, now + TT_S(60)));
+}
+
+static void mapped_v6_address_is_the_v4_address(void **state)
+{
+	(void)state;
+	struct tt_addr a, b;
+	char text[TT_ADDR_TEXT_MAX];
+
+	assert_int_equal(tt_addr_parse("::ffff:127.0.0.1", &a), TT_OK);
+	assert_int_equal(tt_addr_parse("127.0.0.1", &b), TT_OK);
+	assert_true(tt_addr_equal(&a, &b));
+	assert_true(tt_addr_is_loopback(&a));
+	assert_string_equal(tt_addr_format(&a, text), "127.0.0.1");
+	assert_int_equal(tt_addr_parse("[2001:db8::1]", &a), TT_OK);
+	assert_string_equal(tt_addr_format(&a, text), "2001:db8::1");
+	assert_int_equal(tt_addr_parse("[::1", &a), TT_EINVAL);
+	assert_int_equal(tt_addr_parse("", &a), TT_EINVAL);
+	assert_int_equal(tt_addr_parse("127.1", &a), TT_EINVAL);
+	assert_int_equal(tt_addr_parse("localhost", &a), TT_EINVAL);
+}
+
+static void ports_are_digits_in_range(void **state)
+{
+	(void)state;
+	uint16_t p = 0;
+	assert_int_equal(tt_port_parse("65535", 1, &p), TT_OK);
+	assert_int_equal(p, 65535);
+	assert_int_equal(tt_port_parse("65536", 1, &p), TT_EINVAL);
+	assert_int_equal(tt_port_parse("0", 1, &p), TT_EINVAL);
+	assert_int_equal(tt_port_parse("0", 0, &p), TT_OK);
+	assert_int_equal(tt_port_parse("", 0, &p), TT_EINVAL);
+	assert_int_equal(tt_port_parse("80x", 1, &p), TT_EINVAL);
+	assert_int_equal(tt_port_parse("-1", 1, &p), TT_EINVAL);
+	assert_int_equal(tt_port_parse("000080", 1, &p), TT_EINVAL);
+}
+
+static void toxid_with_a_wrong_digit_is_refused(void **state)
+{
+	(void)state;
+	uint8_t raw[TT_TOXID_LEN];
+	char text[TT_TOXID_HEX + 1], key[TT_KEY_HEX + 1];
+	struct tt_peer_id id;
+
+	for (size_t i = 0; i < 36; i++)
+		raw[i] = (uint8_t)(i * 37 + 5);
+	raw[36] = raw[37] = 0;
+	for (size_t i = 0; i < 36; i++)
+		raw[36 + i % 2] ^= raw[i];
+	tt_hex_encode(raw, sizeof(raw), text);
+	assert_int_equal(tt_peer_id_parse(text, &id), TT_OK);
+	assert_true(id.has_toxid);
+	assert_memory_equal(id.key, raw, TT_KEY_LEN);
+
+	text[10] = text[10] == '0' ? '1' : '0';
+	assert_int_equal(tt_peer_id_parse(text, &id), TT_EPROTO);
+	text[10] = 'g';
+	assert_int_equal(tt_peer_id_parse(text, &id), TT_EINVAL);
+	tt_hex_encode(raw, TT_KEY_LEN, key);
+	assert_int_equal(tt_peer_id_parse(key, &id), TT_OK);
+	assert_false(id.has_toxid);
+	key[63] = '\0';
+	assert_int_equal(tt_peer_id_parse(key, &id), TT_EINVAL);
+}
+
+static bool allows(const char *rule, const char *name, const char *addr, uint16_t port)
+{
+	struct tt_rule r;
+	struct tt_addr a;
+	const char *why;
+	assert_int_equal(tt_rule_parse(rule, &r, &why), TT_OK);
+	assert_int_equal(tt_addr_parse(addr, &a), TT_OK);
+	return tt_rule_match(&r, name, &a, port);
+}
+
+static void target_rules_match_nets_names_and_ports(void **state)
+{
+	(void)state;
+	assert_true(allows("127.0.0.1:*", NULL, "127.0.0.1", 1));
+	assert_true(allows("127.0.0.1:*", NULL, "::ffff:127.0.0.1", 65535));
+	assert_false(allows("127.0.0.1:*", NULL, "127.0.0.2", 80));
+	assert_true(allows("192.168.1.0/24:80-90", NULL, "192.168.1.77", 85));
+	assert_false(allows("192.168.1.0/24:80-90", NULL, "192.168.1.77", 91));
+	assert_false(allows("192.168.1.0/24:80-90", NULL, "192.168.2.1", 80));
+	assert_true(allows("172.16.0.0/12:*", NULL, "172.31.255.255", 5));
+	assert_false(allows("172.16.0.0/12:*", NULL, "172.32.0.0", 5));
+	assert_true(allows("[2001:db8::]/33:443", NULL, "2001:db8:7fff::1", 443));
+	assert_false(allows("[2001:db8::]/33:443", NULL, "2001:db8:8000::1", 443));
+	assert_true(allows("*:443", NULL, "9.9.9.9", 443));
+	assert_true(allows("Db.Internal:5432", "db.internal", "10.0.0.1", 5432));
+	assert_false(allows("db.internal:5432", "other", "10.0.0.1", 5432));
+	assert_false(allows("db.internal:5432", NULL, "10.0.0.1", 5432));
+	/* a name that points at an address is judged by the address */
+	assert_false(allows("10.0.0.0/8:*", "evil.example", "127.0.0.1", 22));
+	assert_false(allows("0.0.0.0/0:*", NULL, "::1", 22));
+}
+
+static void bad_target_rules_say_why(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {"", "127.0.0.1", ":80", "127.0.0.1:", "127.0.0.1:0",
+		"127.0.0.1:90-80", "127.0.0.1:80-", "10.0.0.0/33:*", "[::1]/129:*", "10.0.0.0/:1",
+		"::1:80", "[::1:80", "a/8:80", "ho st:80", "*/8:80", "host:99999"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct tt_rule r;
+		const char *why = NULL;
+		if (tt_rule_parse(bad[i], &r, &why) == TT_OK)
+			fail_msg("'%s' was taken", bad[i]);
+		assert_non_null(why);
+	}
+}
+
+static void mode_names_are_parsed_and_printed(void **state)
+{
+	(void)state;
+	enum tt_mode m;
+	assert_int_equal(tt_mode_parse("fast2", &m), TT_OK);
+	assert_int_equal(m, TT_MODE_FAST2);
+	assert_string_equal(tt_mode_name(m), "fast2");
+	assert_int_equal(tt_mode_parse("Fast", &m), TT_EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heap_gives_deadlines_in_order),
+		cmocka_unit_test(rate_limit_allows_a_burst_and_refills),
+		cmocka_unit_test(mapped_v6_address_is_the_v4_address),
+		cmocka_unit_test(ports_are_digits_in_range),
+		cmocka_unit_test(toxid_with_a_wrong_digit_is_refused),
+		cmocka_unit_test(target_rules_match_nets_names_and_ports),
+		cmocka_unit_test(bad_target_rules_say_why),
+		cmocka_unit_test(mode_names_are_parsed_and_printed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
