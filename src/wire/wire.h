@@ -4,6 +4,7 @@
  *
  * Every map has "t" (its type) and, but for hello, "n" (its number in the sender's control stream,
  * from 1, one more for each map). Keys and types that a receiver does not know are passed over.
+ * Messages are values: decoded ones can be compared with memcmp.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -18,6 +19,8 @@
 #define WIRE_HOST_MAX 255
 #define WIRE_NAME_MAX 63
 #define WIRE_TEXT_MAX 255
+#define WIRE_PACKET_MIN 128 /* range of wire_hello.packet_max */
+#define WIRE_PACKET_MAX 65535
 
 /* Lossy packet ids: their first byte (toxcore gives 192..254 to applications). */
 #define WIRE_ID_KCP 254   /* then KCP segments of any streams */
@@ -53,7 +56,7 @@ struct wire_syn {
 	uint32_t conv;                /* "conv": proposed by the opener; not 0 */
 	enum wire_proto proto;        /* "proto": "tcp", "udp" or "unix" */
 	char host[WIRE_HOST_MAX + 1]; /* "host": name, numeric address without brackets, or path */
-	uint16_t port;                /* "port" */
+	uint16_t port;                /* "port"; 0, and not on the wire, for "unix" */
 	char tunnel[WIRE_NAME_MAX + 1]; /* "tunnel", optional: the entry's name, for the log */
 };
 
@@ -66,7 +69,7 @@ struct wire_ack {
 struct wire_rst {
 	uint32_t ccid;                  /* "ccid" */
 	bool opener;                    /* "o": the sender is the one that opened the channel */
-	char reason[WIRE_NAME_MAX + 1]; /* "reason": a name of doc/protocol.md */
+	char reason[WIRE_NAME_MAX + 1]; /* "reason": [a-z0-9_]+, see doc/protocol.md */
 	char text[WIRE_TEXT_MAX + 1];   /* "text", optional: for a human */
 };
 
@@ -96,14 +99,15 @@ struct wire_msg {
 
 /**
  * Writes one map. Returns its length, TT_ENOSPC when it does not fit into cap (dst is then
- * undefined), TT_ENOMEM, or TT_EINVAL for a message that could not be read back.
+ * undefined), or TT_EINVAL for a message that could not be read back.
  */
 int wire_encode(const struct wire_msg *msg, uint8_t *dst, size_t cap);
 
 /**
  * Reads the map at the front of buf. Returns how many bytes it took; TT_EPROTO when it is not a
  * MsgPack map, is cut off, lacks a key that its type must have, or has a value of the wrong type or
- * range; TT_ENOMEM. A peer cannot make it allocate more than a small multiple of len.
+ * range, or has a key of its type twice. Strings are UTF-8 without control characters. It allocates
+ * nothing.
  */
 int wire_decode(const uint8_t *buf, size_t len, struct wire_msg *out);
 
@@ -113,6 +117,12 @@ enum wire_kind {
 	WIRE_KIND_JSON,    /* starts with '{': the older JSON handshake */
 	WIRE_KIND_TEXT,    /* a human */
 };
+
+/**
+ * Copies src into a field of cap bytes so that wire_encode takes it: cut at the end of a character,
+ * with a question mark for what is not UTF-8 or is a control character.
+ */
+void wire_text_copy(char *dst, size_t cap, const char *src);
 
 /** What a friend message is, by its first byte. */
 enum wire_kind wire_kind(const uint8_t *buf, size_t len);

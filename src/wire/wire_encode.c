@@ -1,0 +1,156 @@
+/* Writing, by msgpack-c's packer into the caller's buffer; it allocates nothing. */
+#include "wire.h"
+
+#include <msgpack/pack.h>
+#include <string.h>
+
+#include "tt_err.h"
+#include "wire_int.h"
+
+struct sink {
+	uint8_t *dst;
+	size_t len, cap;
+	bool bad; /* a string that could not be read back */
+};
+
+static int sink_write(void *user, const char *data, size_t len)
+{
+	struct sink *s = user;
+	if (len > s->cap - s->len)
+		return -1;
+	memcpy(s->dst + s->len, data, len);
+	s->len += len;
+	return 0;
+}
+
+/* The packer writes into a fixed buffer and remembers no error, so each call's is added up: 0 or
+ * negative. */
+
+static int put_cstr(msgpack_packer *pk, const char *s)
+{
+	return msgpack_pack_str_with_body(pk, s, strlen(s));
+}
+
+static int put_uint(msgpack_packer *pk, const char *key, uint64_t v)
+{
+	return put_cstr(pk, key) | msgpack_pack_uint64(pk, v);
+}
+
+static int put_bool(msgpack_packer *pk, const char *key, bool v)
+{
+	return put_cstr(pk, key) | (v ? msgpack_pack_true(pk) : msgpack_pack_false(pk));
+}
+
+/** `cap` is the size of the field that holds the text, its NUL included. */
+static int put_text(msgpack_packer *pk, const char *key, const char *text, size_t cap)
+{
+	struct sink *s = pk->data;
+	size_t n = strnlen(text, cap);
+	if (n == cap || !wire_text_ok((const uint8_t *)text, n)) {
+		s->bad = true;
+		return -1;
+	}
+	return put_cstr(pk, key) | msgpack_pack_str_with_body(pk, text, n);
+}
+
+static int put_head(msgpack_packer *pk, const struct wire_msg *m, size_t keys)
+{
+	int rc = msgpack_pack_map(pk, keys + (m->n ? 2 : 1));
+	rc |= put_cstr(pk, "t") | put_cstr(pk, wire_type_name(m->type));
+	return m->n ? rc | put_uint(pk, "n", m->n) : rc;
+}
+
+static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_hello *h = &m->hello;
+	struct wire_msg unnumbered = {.type = WIRE_HELLO};
+	int rc = put_head(pk, &unnumbered, h->name[0] ? 5 : 4);
+
+	rc |= put_uint(pk, "ver", h->version);
+	rc |= put_cstr(pk, "inst") | msgpack_pack_bin_with_body(pk, h->inst, WIRE_INST_LEN);
+	rc |= put_cstr(pk, "caps");
+	rc |= msgpack_pack_array(pk, (size_t)__builtin_popcount(h->caps));
+	for (size_t i = 0; i < WIRE_CAPS; i++)
+		if (h->caps & 1u << i)
+			rc |= put_cstr(pk, wire_cap_name(i));
+	rc |= put_uint(pk, "max", h->packet_max);
+	if (h->name[0])
+		rc |= put_text(pk, "name", h->name, sizeof(h->name));
+	return rc;
+}
+
+static int put_syn(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_syn *s = &m->syn;
+	bool port = s->proto != WIRE_UNIX;
+	int rc = put_head(pk, m, 5 + (port ? 1u : 0u) + (s->tunnel[0] ? 1u : 0u));
+
+	rc |= put_uint(pk, "ver", s->version);
+	rc |= put_uint(pk, "ccid", s->ccid);
+	rc |= put_uint(pk, "conv", s->conv);
+	rc |= put_cstr(pk, "proto") | put_cstr(pk, wire_proto_name(s->proto));
+	rc |= put_text(pk, "host", s->host, sizeof(s->host));
+	if (port)
+		rc |= put_uint(pk, "port", s->port);
+	if (s->tunnel[0])
+		rc |= put_text(pk, "tunnel", s->tunnel, sizeof(s->tunnel));
+	return rc;
+}
+
+static int put_rst(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_rst *r = &m->rst;
+	int rc = put_head(pk, m, r->text[0] ? 4 : 3);
+
+	rc |= put_uint(pk, "ccid", r->ccid);
+	rc |= put_bool(pk, "o", r->opener);
+	rc |= put_text(pk, "reason", r->reason, sizeof(r->reason));
+	if (r->text[0])
+		rc |= put_text(pk, "text", r->text, sizeof(r->text));
+	return rc;
+}
+
+static int put_message(msgpack_packer *pk, const struct wire_msg *m)
+{
+	switch (m->type) {
+	case WIRE_HELLO:
+		return put_hello(pk, m);
+	case WIRE_SYN:
+		return put_syn(pk, m);
+	case WIRE_ACK:
+		return put_head(pk, m, 3) | put_uint(pk, "ccid", m->ack.ccid) |
+		       put_uint(pk, "scid", m->ack.scid) | put_uint(pk, "conv", m->ack.conv);
+	case WIRE_RST:
+		return put_rst(pk, m);
+	case WIRE_FIN:
+		return put_head(pk, m, 3) | put_uint(pk, "ccid", m->fin.ccid) |
+		       put_bool(pk, "o", m->fin.opener) | put_uint(pk, "bytes", m->fin.bytes);
+	case WIRE_END:
+		return put_head(pk, m, 2) | put_uint(pk, "ccid", m->end.ccid) |
+		       put_bool(pk, "o", m->end.opener);
+	case WIRE_UNKNOWN:
+		break;
+	}
+	return -1;
+}
+
+/** Fields that are read as C strings before they are packed have their NUL. */
+static bool terminated(const struct wire_msg *m)
+{
+	if (m->type == WIRE_RST)
+		return memchr(m->rst.reason, '\0', sizeof(m->rst.reason)) != NULL;
+	return true;
+}
+
+int wire_encode(const struct wire_msg *msg, uint8_t *dst, size_t cap)
+{
+	struct sink s = {.dst = dst, .cap = cap < INT32_MAX ? cap : INT32_MAX};
+	msgpack_packer pk;
+
+	if (msg->type == WIRE_UNKNOWN || !terminated(msg) || !wire_message_ok(msg))
+		return TT_EINVAL;
+	msgpack_packer_init(&pk, &s, sink_write);
+	if (put_message(&pk, msg) != 0)
+		return s.bad ? TT_EINVAL : TT_ENOSPC;
+	return (int)s.len;
+}
