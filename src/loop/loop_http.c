@@ -1,0 +1,285 @@
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop_int.h"
+#include "tt_err.h"
+
+#define HTTP_HEADERS_MAX 16384
+#define HTTP_BODY_MAX 65536
+#define HTTP_TIMEOUT_S 10
+#define HTTP_CONNECTIONS_MAX 64
+
+struct loop_http {
+	struct loop *loop;
+	struct evhttp *http;
+	struct evconnlistener *listener; /* evhttp's */
+	/* One reference to each connection's buffers, see connections_sweep. */
+	struct bufferevent *connections[HTTP_CONNECTIONS_MAX];
+	unsigned n_connections;
+	struct event *sweep; /* pending while the listener is off */
+	uint16_t port;
+	bool loopback_only;
+	void (*handle)(void *user, struct loop_http_request *req, const char *path);
+	void *user;
+};
+
+struct loop_http_request {
+	struct evhttp_request *req;
+	bool head, replied;
+};
+
+/* True for 127.0.0.0/8, [::1] and localhost, with any port or none. */
+static bool host_is_loopback(const char *host)
+{
+	char name[64];
+	struct tt_addr a;
+
+	if (!host || strlen(host) >= sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%s", host);
+	char *end = name[0] == '[' ? strchr(name, ']') : name;
+	if (!end)
+		return false;
+	char *colon = strchr(end, ':');
+	uint16_t port;
+	if (colon && tt_port_parse(colon + 1, 0, &port) != TT_OK)
+		return false;
+	if (colon)
+		*colon = '\0';
+	if (strcasecmp(name, "localhost") == 0)
+		return true;
+	return tt_addr_parse(name, &a) == TT_OK && tt_addr_is_loopback(&a);
+}
+
+void loop_http_reply(struct loop_http_request *req, int status, const char *content_type,
+	const void *body, size_t len)
+{
+	struct evkeyvalq *out = evhttp_request_get_output_headers(req->req);
+	struct evbuffer *buf = NULL;
+	char length[24];
+
+	if (req->replied)
+		return;
+	req->replied = true;
+	snprintf(length, sizeof(length), "%zu", len);
+	evhttp_add_header(out, "Content-Length", length);
+	evhttp_add_header(out, "Content-Type", content_type);
+	evhttp_add_header(out, "Cache-Control", "no-store");
+	evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
+	if (!req->head && len > 0) {
+		buf = evbuffer_new();
+		if (!buf || evbuffer_add(buf, body, len) != 0) {
+			evhttp_remove_header(out, "Content-Length");
+			status = 500;
+		}
+	}
+	evhttp_send_reply(req->req, status, NULL, buf);
+	if (buf)
+		evbuffer_free(buf);
+}
+
+static void reply_text(struct loop_http_request *req, int status, const char *text)
+{
+	loop_http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static void on_request(struct evhttp_request *ev, void *arg)
+{
+	struct loop_http *h = arg;
+	enum evhttp_cmd_type method = evhttp_request_get_command(ev);
+	struct loop_http_request req = {.req = ev, .head = method == EVHTTP_REQ_HEAD};
+	const char *host = evhttp_find_header(evhttp_request_get_input_headers(ev), "Host");
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(ev);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+
+	loop_woken(h->loop);
+	if (h->loopback_only && !host_is_loopback(host)) {
+		/* A web page that points its own name here must not read us (DNS rebinding). */
+		reply_text(&req, 403, "This service answers to localhost only.\n");
+		return;
+	}
+	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+		evhttp_add_header(evhttp_request_get_output_headers(ev), "Allow", "GET, HEAD");
+		reply_text(&req, 405, "Only GET and HEAD are allowed.\n");
+		return;
+	}
+	h->handle(h->user, &req, path && path[0] ? path : "/");
+	if (!req.replied)
+		reply_text(&req, 500, "The request was not answered.\n");
+}
+
+/*
+ * Lets go of the connections that have ended. evhttp has no limit of connections and does not say
+ * when one ends, but bufferevent_free takes the callbacks off, and what we hold a reference to can
+ * be asked for them. The descriptor is closed by evhttp, whoever holds the buffers.
+ */
+static void connections_sweep(struct loop_http *h)
+{
+	for (unsigned i = 0; i < h->n_connections;) {
+		bufferevent_event_cb on_event = NULL;
+		bufferevent_getcb(h->connections[i], NULL, NULL, &on_event, NULL);
+		if (on_event) {
+			i++;
+			continue;
+		}
+		bufferevent_decref(h->connections[i]);
+		h->connections[i] = h->connections[--h->n_connections];
+	}
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct loop_http *h = arg;
+	connections_sweep(h);
+	if (h->n_connections < HTTP_CONNECTIONS_MAX) {
+		evtimer_del(h->sweep);
+		evconnlistener_enable(h->listener);
+	}
+}
+
+/* Makes the buffers of a new connection, which evhttp takes over. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+	static const struct timeval every = {.tv_usec = 50000};
+	struct loop_http *h = arg;
+
+	connections_sweep(h);
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	if (!bev || h->n_connections == HTTP_CONNECTIONS_MAX)
+		return bev;
+	bufferevent_incref(bev);
+	h->connections[h->n_connections++] = bev;
+	if (h->n_connections == HTTP_CONNECTIONS_MAX) { /* the rest waits in the listen queue */
+		evconnlistener_disable(h->listener);
+		event_add(h->sweep, &every);
+	}
+	return bev;
+}
+
+static int os_error(int err)
+{
+	switch (err) {
+	case EADDRINUSE:
+		return TT_EBUSY;
+	case EACCES:
+	case EPERM:
+		return TT_EPERM;
+	case ENOMEM:
+		return TT_ENOMEM;
+	default:
+		return TT_EIO;
+	}
+}
+
+/* A listening socket in *out, and its port. */
+static int http_listen(const struct tt_addr *addr, uint16_t port, int *out, uint16_t *bound)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = {0};
+	socklen_t len = addr->family == 6 ? sizeof(a.v6) : sizeof(a.v4);
+	int on = 1;
+
+	if (addr->family == 6) {
+		a.v6.sin6_family = AF_INET6;
+		a.v6.sin6_port = htons(port);
+		memcpy(&a.v6.sin6_addr, addr->bytes, 16);
+	} else if (addr->family == 4) {
+		a.v4.sin_family = AF_INET;
+		a.v4.sin_port = htons(port);
+		memcpy(&a.v4.sin_addr, addr->bytes, 4);
+	} else {
+		return TT_EIO;
+	}
+	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return os_error(errno);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (addr->family == 6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, &a.sa, len) != 0 || listen(fd, 16) != 0 || getsockname(fd, &a.sa, &len) != 0) {
+		int rc = os_error(errno);
+		close(fd);
+		return rc;
+	}
+	*bound = ntohs(addr->family == 6 ? a.v6.sin6_port : a.v4.sin_port);
+	*out = fd;
+	return TT_OK;
+}
+
+int loop_http_new(struct loop_http **out, struct loop *loop, const struct tt_addr *addr,
+	uint16_t port, bool loopback_only,
+	void (*handle)(void *user, struct loop_http_request *req, const char *path), void *user)
+{
+	int fd = -1;
+	struct loop_http *h = calloc(1, sizeof(*h));
+	if (!h)
+		return TT_ENOMEM;
+	h->loop = loop;
+	h->loopback_only = loopback_only;
+	h->handle = handle;
+	h->user = user;
+	int rc = http_listen(addr, port, &fd, &h->port);
+	if (rc != TT_OK)
+		goto out;
+	rc = TT_ENOMEM;
+	h->http = evhttp_new(loop->base);
+	h->sweep = event_new(loop->base, -1, EV_PERSIST, on_sweep, h);
+	if (!h->http || !h->sweep)
+		goto out;
+	evhttp_set_max_headers_size(h->http, HTTP_HEADERS_MAX);
+	evhttp_set_max_body_size(h->http, HTTP_BODY_MAX);
+	evhttp_set_timeout(h->http, HTTP_TIMEOUT_S);
+	/* All that evhttp knows, so that the others get our 405 and not its 501. */
+	evhttp_set_allowed_methods(h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+						    EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+						    EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+						    EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+	evhttp_set_gencb(h->http, on_request, h);
+	evhttp_set_bevcb(h->http, on_connection, h);
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(h->http, fd);
+	if (!bound)
+		goto out;
+	fd = -1; /* evhttp's now */
+	h->listener = evhttp_bound_socket_get_listener(bound);
+	*out = h;
+	h = NULL;
+	rc = TT_OK;
+out:
+	if (fd >= 0)
+		close(fd);
+	loop_http_free(h);
+	return rc;
+}
+
+void loop_http_free(struct loop_http *h)
+{
+	if (!h)
+		return;
+	if (h->sweep)
+		event_free(h->sweep);
+	if (h->http)
+		evhttp_free(h->http);
+	connections_sweep(h);
+	free(h);
+}
+
+uint16_t loop_http_port(const struct loop_http *h)
+{
+	return h->port;
+}
