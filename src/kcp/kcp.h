@@ -46,8 +46,9 @@ struct kcp_stats {
 	uint64_t segs_retransmitted; /* of these, repeats */
 	uint64_t segs_fast;          /* repeats caused by duplicate ACKs */
 	uint64_t segs_timeout;       /* repeats caused by the retransmission timer */
-	uint64_t segs_received;      /* PUSH segments taken in */
-	uint64_t segs_duplicate;     /* of these, had already */
+	uint64_t segs_spurious;  /* repeats that an ACK of an earlier transmission made needless */
+	uint64_t segs_received;  /* PUSH segments taken in */
+	uint64_t segs_duplicate; /* of these, had already */
 	uint64_t segs_out_of_window; /* of these, outside the receive window, dropped */
 	uint64_t acks_sent, acks_received;
 	tt_time srtt_us, rttvar_us, rto_us; /* srtt 0: no sample yet */

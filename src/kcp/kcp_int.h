@@ -1,0 +1,282 @@
+/**
+ * What the files of src/kcp share with each other. Nothing outside includes it, but for tests that
+ * need kcp_new_at.
+ *
+ * Send side. One ring holds [snd_una, snd_end): sent segments up to snd_nxt, then the unsent queue.
+ * Each sent and unacknowledged segment is in exactly one list: in `resend` while it is due to be
+ * repeated, else in the timer list of its backoff level. A timer list is in the order of
+ * transmission, and all of its members wait the same time (rto_us of the level), so its head is
+ * both the next one to time out and the first one to be overtaken by ACKs. Finding due and lost
+ * segments therefore costs O(1) each, whatever the window, where a heap would pay O(log n) for
+ * every ACK and a scan O(n) for every tick.
+ *
+ * Loss. Each transmission gets a number, tx_seq, as QUIC does. An ACK of a transmission is evidence
+ * that the earlier ones, if still unacknowledged, are late. KCP's fastack counter ("this many
+ * packets acknowledged something later") is the test "the n-th largest evidence is later than
+ * tx_seq", because evidence is counted once for a packet; so only the n largest are kept.
+ */
+#ifndef KCP_INT_H
+#define KCP_INT_H
+
+#include "kcp.h"
+
+enum {
+	KCP_CMD_PUSH = 81,
+	KCP_CMD_ACK = 82,
+	KCP_CMD_WASK = 83,
+	KCP_CMD_WINS = 84,
+};
+
+enum {
+	KCP_PROBE_ASK = 1,  /* WASK is due */
+	KCP_PROBE_TELL = 2, /* WINS is due */
+};
+
+#define KCP_RMT_WND_INIT 128u /* what a KCP peer can take before it said so */
+#define KCP_RTO_INIT TT_MS(200)
+#define KCP_RTO_MIN TT_MS(100)
+#define KCP_RTO_MIN_NODELAY TT_MS(30)
+#define KCP_RTO_MAX TT_S(60)
+#define KCP_PROBE_INIT TT_S(7)
+#define KCP_PROBE_LIMIT TT_S(120)
+#define KCP_SSTHRESH_MIN 2u
+#define KCP_FRAGMENTS_MAX 255u /* of one message; frg has 8 bits */
+#define KCP_OLD_MAX 65536u     /* an sn further behind cannot be a repeat: wnd has 16 bits */
+#define KCP_POOL_MAX 128u      /* spare payload buffers kept between packets */
+#define KCP_RING_MIN 8u        /* slots, power of two */
+#define KCP_TRIM_US TT_S(1)    /* an idle stream gives its buffers back after this */
+#define KCP_TELLS 3u           /* repeats of a WINS that opens a closed window */
+#define KCP_LEVELS 12u         /* backoff levels; 200 ms * 1.5^11 is 17 s, * 2^11 the cap */
+#define KCP_RESEND KCP_LEVELS  /* list number of the repeats that are due */
+#define KCP_LISTS (KCP_LEVELS + 1)
+#define KCP_NIL UINT16_MAX
+#define KCP_EVIDENCE 3u    /* largest fast-resend count of the modes */
+#define KCP_REORDER_MIN 3u /* transmissions, as QUIC's packet threshold (RFC 9002) */
+#define KCP_REORDER_MAX 256u
+#define KCP_REORDER_KEEP 16u /* round trips until a raised threshold is halved */
+
+/* What a mode means. Times in ms. */
+struct kcp_mode {
+	uint16_t interval_ms; /* granularity of the retransmission timers */
+	uint8_t resend;       /* overtaken by so many packets: lost; 0: only the timer repeats */
+	bool nodelay;         /* minimum RTO 30 ms and backoff by 1.5, else 100 ms and 2 */
+	bool cwnd;            /* KCP's congestion window applies */
+	bool adaptive;        /* loss by distance in transmissions, adapted to reordering */
+	uint16_t snd_wnd, rcv_wnd;
+};
+
+/* Payload memory, owned by one slot or by the pool. */
+struct kcp_buf {
+	struct kcp_buf *next; /* in the pool */
+	uint32_t cap;
+	uint8_t data[];
+};
+
+enum kcp_slot_state {
+	KCP_SLOT_FREE = 0,
+	KCP_SLOT_UNSENT,
+	KCP_SLOT_SENT, /* in a list */
+	KCP_SLOT_ACKED,
+};
+
+/* Why a segment is in the resend list. */
+enum kcp_cause {
+	KCP_CAUSE_RESUME = 0, /* the carrier was away; nobody's loss */
+	KCP_CAUSE_FAST,       /* overtaken by ACKs */
+	KCP_CAUSE_TIMEOUT,
+};
+
+/* Half a cache line: the window of a fast stream has tens of thousands of these. */
+struct kcp_snd_slot {
+	struct kcp_buf *buf; /* NULL once acknowledged */
+	tt_time sent;        /* last transmission */
+	uint32_t tx_seq;     /* number of the last transmission */
+	uint16_t first_ms;   /* low bits of the first transmission's ts, bounds an RTT sample */
+	uint16_t len;
+	uint16_t next, prev; /* slot indices in its list */
+	uint8_t frg;
+	uint8_t xmit; /* transmissions, stops at 255 */
+	uint8_t state : 4, cause : 4;
+	uint8_t list : 4, level : 4;
+};
+
+struct kcp_rcv_slot {
+	struct kcp_buf *buf; /* NULL for an empty segment too */
+	uint16_t len;
+	uint8_t frg;
+	bool used;
+};
+
+struct kcp_ack {
+	uint32_t sn, ts;
+};
+
+struct kcp_list {
+	uint16_t head, tail;
+};
+
+struct kcp {
+	const struct tt_mem *mem;
+	const struct tt_log *log;
+	tt_time now;    /* latest that was handed in; never goes back */
+	tt_time active; /* last segment in or out */
+	size_t bytes;   /* memory held, this struct included */
+	uint32_t conv;
+	uint32_t mtu, mss;
+	struct kcp_mode mode;
+	bool message;
+
+	struct kcp_buf *pool;
+	uint32_t pool_n;
+
+	/* sending */
+	struct kcp_snd_slot *snd;
+	uint32_t snd_cap; /* slots, power of two, 0: no ring */
+	uint32_t snd_wnd;
+	uint32_t snd_una, snd_nxt, snd_end;
+	uint32_t inflight; /* slots in state SENT */
+	size_t pending;    /* payload bytes in [snd_una, snd_end), acknowledged ones left out */
+	size_t reserved;   /* bytes offered by kcp_send_reserve and not yet committed */
+	struct kcp_list lists[KCP_LISTS];
+	uint32_t lists_used; /* bit n: lists[n] has members */
+
+	/* loss and congestion */
+	uint32_t tx_next;
+	uint32_t evidence[KCP_EVIDENCE]; /* largest acknowledged transmissions, largest first */
+	uint32_t packet_evidence;        /* the largest one in the packet that is being read */
+	bool packet_has_evidence;
+	uint32_t reorder;      /* adaptive: transmissions */
+	tt_time reorder_since; /* when it was last changed */
+	uint32_t recovery;     /* losses of transmissions before this one shrink cwnd no more */
+	uint32_t cwnd, ssthresh;
+	uint64_t incr; /* cwnd in bytes, as KCP keeps it */
+	uint32_t rmt_wnd;
+	uint32_t rmt_una; /* una that came with rmt_wnd */
+	bool rmt_known;   /* rmt_wnd is the peer's own word */
+	tt_time srtt, rttvar, rto;
+
+	/* window probes */
+	uint8_t probe;
+	bool tell_open; /* the window was opened and no PUSH has come since */
+	uint8_t tells_left;
+	tt_time tell_at;  /* next repeat of a WINS, TT_TIME_NEVER: none */
+	tt_time probe_at; /* next WASK, TT_TIME_NEVER: the peer's window is open */
+	tt_time probe_wait;
+
+	/* receiving */
+	struct kcp_rcv_slot *rcv;
+	uint32_t rcv_cap;
+	uint32_t rcv_wnd;
+	uint32_t rcv_head, rcv_nxt; /* first unread, first missing */
+	uint32_t rcv_held;          /* used slots at or after rcv_nxt */
+	uint32_t rcv_off;           /* bytes read of the head */
+	uint32_t adv_wnd;           /* window in the last packet out */
+	size_t rcv_bytes;           /* payload held, read or not */
+	size_t ready, partial;      /* readable bytes; those of an unfinished message */
+	struct kcp_ack *acks;
+	uint32_t ack_cap, ack_head, ack_end;
+	bool ack_merge; /* the last pending ACK may give way to the next in order */
+
+	struct kcp_stats st;
+};
+
+/** kcp_new with both first sequence numbers given, so that tests reach their wrap-around. */
+int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint32_t sn);
+
+static inline int32_t kcp_diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+static inline uint32_t kcp_ms(tt_time t)
+{
+	return (uint32_t)(t / 1000u);
+}
+
+static inline uint32_t kcp_min(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline void kcp_touch(struct kcp *k, tt_time now)
+{
+	if (now > k->now)
+		k->now = now;
+}
+
+static inline struct kcp_snd_slot *kcp_snd_at(const struct kcp *k, uint32_t sn)
+{
+	return &k->snd[sn & (k->snd_cap - 1)];
+}
+
+static inline struct kcp_rcv_slot *kcp_rcv_at(const struct kcp *k, uint32_t sn)
+{
+	return &k->rcv[sn & (k->rcv_cap - 1)];
+}
+
+/* ---- kcp.c: memory ---- */
+
+/** A buffer for at least `len` bytes, NULL when there is no memory. */
+struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len);
+
+/** Back to the pool, or to the allocator. b may be NULL. */
+void kcp_buf_put(struct kcp *k, struct kcp_buf *b);
+
+/** Gives back what an idle stream does not need. */
+void kcp_trim(struct kcp *k);
+
+/** Nothing queued, in flight, unread or to be acknowledged, and memory to give back. */
+bool kcp_trimmable(const struct kcp *k);
+
+/* ---- kcp_send.c ---- */
+
+/** Segments up to `una` have arrived. una must be in [snd_una, snd_nxt]. */
+void kcp_ack_until(struct kcp *k, uint32_t una);
+
+/** An ACK segment: sn has arrived in the transmission that carried ts. Anything may be in it. */
+void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts);
+
+/** New segments may be sent now. */
+bool kcp_can_send_new(const struct kcp *k);
+
+/** The segment has just been put into a packet. */
+void kcp_mark_sent(struct kcp *k, struct kcp_snd_slot *s);
+
+void kcp_list_push(struct kcp *k, unsigned list, struct kcp_snd_slot *s);
+void kcp_list_remove(struct kcp *k, struct kcp_snd_slot *s);
+
+/** Head of a list, NULL when it is empty. */
+struct kcp_snd_slot *kcp_list_first(const struct kcp *k, unsigned list);
+
+/* ---- kcp_loss.c ---- */
+
+/** RTO of a backoff level, extra time and granularity left out. */
+tt_time kcp_level_rto(const struct kcp *k, unsigned level);
+
+void kcp_rtt_sample(struct kcp *k, tt_time rtt);
+
+/** The transmission was acknowledged in the packet that is being read. */
+void kcp_evidence_add(struct kcp *k, uint32_t tx_seq);
+
+/** End of a packet: queues what its ACKs showed to be lost. */
+void kcp_detect_losses(struct kcp *k);
+
+/** A segment that ACKs had overtaken came after all: waits for more evidence from now on. */
+void kcp_reordered(struct kcp *k);
+
+/** snd_una moved in this packet: KCP's window growth. */
+void kcp_cwnd_grow(struct kcp *k);
+
+/** The timer repeats a segment: KCP's window starts again from one. */
+void kcp_cwnd_timeout(struct kcp *k);
+
+/* ---- kcp_recv.c ---- */
+
+/** A PUSH segment. TT_OK (also when it was dropped) or TT_ENOMEM. */
+int kcp_push_in(
+	struct kcp *k, uint32_t sn, uint32_t ts, uint8_t frg, const uint8_t *data, uint16_t len);
+
+/** Free segments of the receive window, as told to the peer. */
+uint32_t kcp_rcv_wnd_free(const struct kcp *k);
+
+#endif

@@ -1,0 +1,223 @@
+/* Packets in and out. */
+#include "kcp.h"
+
+#include <string.h>
+
+#include "kcp_int.h"
+#include "tt_err.h"
+
+struct header {
+	uint32_t conv;
+	uint8_t cmd, frg;
+	uint16_t wnd;
+	uint32_t ts, sn, una, len;
+};
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+	return p + 4;
+}
+
+/* One whole segment with a known command at the start of pkt. */
+static bool header_get(struct header *h, const uint8_t *pkt, size_t len)
+{
+	if (len < KCP_HEADER)
+		return false;
+	h->conv = get32(pkt);
+	h->cmd = pkt[4];
+	h->frg = pkt[5];
+	h->wnd = (uint16_t)(pkt[6] | pkt[7] << 8);
+	h->ts = get32(pkt + 8);
+	h->sn = get32(pkt + 12);
+	h->una = get32(pkt + 16);
+	h->len = get32(pkt + 20);
+	return h->cmd >= KCP_CMD_PUSH && h->cmd <= KCP_CMD_WINS && h->len <= len - KCP_HEADER &&
+	       h->len <= UINT16_MAX;
+}
+
+int kcp_run_length(const uint8_t *pkt, size_t len, uint32_t *conv)
+{
+	struct header h;
+	size_t done = 0;
+
+	if (!header_get(&h, pkt, len))
+		return TT_EPROTO;
+	*conv = h.conv;
+	do
+		done += KCP_HEADER + h.len;
+	while (done <= INT32_MAX - KCP_HEADER - UINT16_MAX &&
+		header_get(&h, pkt + done, len - done) && h.conv == *conv);
+	return (int)done;
+}
+
+/* ---- in ---- */
+
+/*
+ * The peer's window. With una it only grows for one value of una, so of two segments with the same
+ * una the larger window is the newer, and one with an older una was overtaken on the way. Without
+ * this a late "0" would stop the stream until the probe.
+ */
+static void window_update(struct kcp *k, const struct header *h)
+{
+	uint32_t wnd = h->wnd < KCP_WND_MAX ? h->wnd : KCP_WND_MAX;
+	int32_t newer = kcp_diff(h->una, k->rmt_una);
+
+	if (newer < 0 || (newer == 0 && k->rmt_known && wnd <= k->rmt_wnd))
+		return;
+	k->rmt_known = true;
+	k->rmt_una = h->una;
+	k->rmt_wnd = wnd;
+	if (wnd > 0) {
+		k->probe_at = TT_TIME_NEVER;
+	} else if (k->probe_at == TT_TIME_NEVER) {
+		k->probe_wait = KCP_PROBE_INIT;
+		k->probe_at = k->now + KCP_PROBE_INIT;
+	}
+}
+
+static int segment_in(struct kcp *k, const struct header *h, const uint8_t *data)
+{
+	switch (h->cmd) {
+	case KCP_CMD_ACK:
+		k->st.acks_received++;
+		kcp_ack_one(k, h->sn, h->ts);
+		return TT_OK;
+	case KCP_CMD_PUSH:
+		return kcp_push_in(k, h->sn, h->ts, h->frg, data, (uint16_t)h->len);
+	case KCP_CMD_WASK:
+		k->probe |= KCP_PROBE_TELL;
+		return TT_OK;
+	default: /* WINS: the header said it */
+		return TT_OK;
+	}
+}
+
+int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now)
+{
+	uint32_t una_before = k->snd_una, una = k->snd_una;
+	int rc = len > 0 ? TT_OK : TT_EPROTO;
+
+	kcp_touch(k, now);
+	while (len > 0) {
+		struct header h;
+		if (!header_get(&h, pkt, len) || h.conv != k->conv) {
+			rc = TT_EPROTO;
+			break;
+		}
+		k->active = k->now;
+		/* una of what was never sent is nonsense, and so is the window that came with it.
+		 * una is applied after the ACKs, which carry the RTT samples of what it frees. */
+		if (kcp_diff(h.una, k->snd_nxt) <= 0) {
+			window_update(k, &h);
+			if (kcp_diff(h.una, una) > 0)
+				una = h.una;
+		}
+		int one = segment_in(k, &h, pkt + KCP_HEADER);
+		if (one != TT_OK)
+			rc = one;
+		pkt += KCP_HEADER + h.len;
+		len -= KCP_HEADER + h.len;
+	}
+	if (kcp_diff(una, k->snd_una) > 0)
+		kcp_ack_until(k, una);
+	kcp_detect_losses(k);
+	if (k->snd_una != una_before)
+		kcp_cwnd_grow(k);
+	return rc;
+}
+
+/* ---- out ---- */
+
+static uint8_t *header_put(const struct kcp *k, uint8_t *p, uint8_t cmd, uint8_t frg, uint32_t ts,
+	uint32_t sn, uint32_t len)
+{
+	uint32_t wnd = kcp_rcv_wnd_free(k);
+	p = put32(p, k->conv);
+	*p++ = cmd;
+	*p++ = frg;
+	*p++ = (uint8_t)wnd;
+	*p++ = (uint8_t)(wnd >> 8);
+	p = put32(p, ts);
+	p = put32(p, sn);
+	p = put32(p, k->rcv_nxt);
+	return put32(p, len);
+}
+
+static uint8_t *put_acks(struct kcp *k, uint8_t *p, const uint8_t *end)
+{
+	while (k->ack_head != k->ack_end && end - p >= KCP_HEADER) {
+		const struct kcp_ack *a = &k->acks[k->ack_head++];
+		p = header_put(k, p, KCP_CMD_ACK, 0, a->ts, a->sn, 0);
+		k->st.acks_sent++;
+	}
+	if (k->ack_head == k->ack_end)
+		k->ack_head = k->ack_end = 0;
+	return p;
+}
+
+static uint8_t *put_probes(struct kcp *k, uint8_t *p, const uint8_t *end)
+{
+	if ((k->probe & KCP_PROBE_ASK) && end - p >= KCP_HEADER) {
+		p = header_put(k, p, KCP_CMD_WASK, 0, kcp_ms(k->now), 0, 0);
+		k->probe &= (uint8_t)~KCP_PROBE_ASK;
+	}
+	if ((k->probe & KCP_PROBE_TELL) && end - p >= KCP_HEADER) {
+		p = header_put(k, p, KCP_CMD_WINS, 0, kcp_ms(k->now), 0, 0);
+		k->probe &= (uint8_t)~KCP_PROBE_TELL;
+		if (k->tells_left > 0) {
+			k->tells_left--;
+			k->tell_at = k->now + 2 * k->rto;
+		}
+	}
+	return p;
+}
+
+/* NULL when it does not fit. */
+static uint8_t *put_push(
+	struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, uint8_t *p, const uint8_t *end)
+{
+	if (end - p < (ptrdiff_t)(KCP_HEADER + s->len))
+		return NULL;
+	kcp_mark_sent(k, s);
+	p = header_put(k, p, KCP_CMD_PUSH, s->frg, kcp_ms(k->now), sn, s->len);
+	if (s->len > 0)
+		memcpy(p, s->buf->data, s->len);
+	return p + s->len;
+}
+
+size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now)
+{
+	const uint8_t *end = dst + (cap < k->mtu ? cap : k->mtu);
+	struct kcp_snd_slot *s;
+	uint8_t *p = dst, *next = dst;
+
+	kcp_touch(k, now);
+	k->reserved = 0; /* the open segment may go out now */
+	p = put_probes(k, put_acks(k, p, end), end);
+	while (next && (s = kcp_list_first(k, KCP_RESEND))) {
+		uint32_t pos = (uint32_t)(s - k->snd);
+		uint32_t sn = k->snd_una + ((pos - k->snd_una) & (k->snd_cap - 1));
+		next = put_push(k, sn, s, p, end);
+		if (next)
+			p = next;
+	}
+	while (next && kcp_can_send_new(k)) {
+		next = put_push(k, k->snd_nxt, kcp_snd_at(k, k->snd_nxt), p, end);
+		if (next)
+			p = next;
+	}
+	if (p != dst) {
+		k->adv_wnd = kcp_rcv_wnd_free(k);
+		k->active = k->now;
+	}
+	return (size_t)(p - dst);
+}
