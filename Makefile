@@ -1,0 +1,93 @@
+# A front door for Meson: installs what a build needs, builds, shows, tests, installs.
+# `make help` says what there is.
+
+BUILD = build
+ASAN_BUILD = build-asan
+prefix = /usr/local
+DESTDIR =
+# true: compiler warnings are errors
+WERROR = false
+# Sizes of the end-to-end tests, 1 being a gigabyte each way
+SCALE = 1
+ASAN_SCALE = 0.05
+# More arguments for pytest: make e2e PYTEST='-k ssh'
+PYTEST =
+
+MESON_TEST = meson test --no-rebuild --print-errorlogs
+RUN_PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider $(PYTEST)
+SANITIZERS = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+# One line for each step, and nothing of what make does between them
+MAKEFLAGS += --no-print-directory
+.SILENT:
+.DEFAULT_GOAL = build
+
+build: deps
+	test -e $(BUILD)/build.ninja || meson setup $(BUILD) -Dtests=false -Dprefix='$(prefix)' >/dev/null || \
+		{ cat $(BUILD)/meson-logs/meson-log.txt >&2; exit 1; }
+	ninja --quiet -C $(BUILD)
+	test -x $(BUILD)/toxtun
+	echo "built $(BUILD)/toxtun"
+
+deps:
+	tools/deps.sh build
+
+run: build
+	tools/deps.sh run
+	/usr/bin/python3 tools/demo.py $(BUILD)/toxtun
+
+test: unit e2e
+
+# Both print their own summary and leave it as JUnit XML, which tools/count.py adds up.
+unit: test-build
+	rm -f $(BUILD)/meson-logs/testlog.junit.xml
+	$(MESON_TEST) -C $(BUILD)
+
+e2e: test-build
+	TOXTUN_E2E_SCALE=$(SCALE) $(RUN_PYTEST) --junitxml=$(BUILD)/e2e.junit.xml tests/e2e
+
+test-build:
+	tools/deps.sh test
+	$(call configure,$(BUILD),-Dtests=true -Dwerror=$(WERROR))
+	ninja --quiet -C $(BUILD) all tests/e2e/loadgen
+
+check-asan:
+	tools/deps.sh test
+	$(call configure,$(ASAN_BUILD),-Dtests=true -Dwerror=$(WERROR) -Db_sanitize=address$(comma)undefined -Db_lundef=false)
+	ninja --quiet -C $(ASAN_BUILD) all tests/e2e/loadgen
+	rm -f $(ASAN_BUILD)/meson-logs/testlog.junit.xml
+	$(SANITIZERS) $(MESON_TEST) -C $(ASAN_BUILD) -t 4
+	$(SANITIZERS) TOXTUN=$(ASAN_BUILD)/toxtun TOXTUN_E2E_SCALE=$(ASAN_SCALE) \
+		$(RUN_PYTEST) --junitxml=$(ASAN_BUILD)/e2e.junit.xml tests/e2e
+
+comma = ,
+# configure DIRECTORY,OPTIONS: makes the build directory, or changes its options where they differ
+define configure
+if test -e $(1)/build.ninja; then \
+	meson configure $(1) $(2); \
+else \
+	meson setup $(1) $(2) >/dev/null || { cat $(1)/meson-logs/meson-log.txt >&2; exit 1; }; \
+fi
+endef
+
+install: build
+	meson configure $(BUILD) -Dprefix='$(prefix)'
+	ninja --quiet -C $(BUILD)
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild --quiet
+	echo "installed to $(DESTDIR)$(prefix)"
+
+clean:
+	rm -rf $(BUILD) $(ASAN_BUILD)
+
+help:
+	echo 'make build        install missing build packages, build $(BUILD)/toxtun'
+	echo 'make run          show a tunnel working on this machine (nothing leaves it)'
+	echo 'make test         unit and end-to-end tests; WERROR=true, SCALE=0.1 for smaller transfers'
+	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests'
+	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
+	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
+	echo 'make deps         install missing build packages only'
+	echo 'make clean        remove the build directories'
+
+.PHONY: build deps run test unit e2e test-build check-asan install clean help

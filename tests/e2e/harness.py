@@ -1,0 +1,396 @@
+"""What the end-to-end tests stand on: real processes on a private Tox network.
+
+Nothing here knows pytest. Processes write their output to files, so that none can block on a full
+pipe and a failed test can show them; each is ended by its own pid.
+"""
+
+import ctypes
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOXTUN = Path(os.environ.get("TOXTUN", ROOT / "build" / "toxtun")).resolve()
+SCALE = float(os.environ.get("TOXTUN_E2E_SCALE", "1"))
+MB = 1000 * 1000
+
+# A program built with sanitizers runs several times slower and says what it found on stderr.
+SANITIZED = TOXTUN.exists() and b"__asan_init" in TOXTUN.read_bytes()
+PATIENCE = 4 if SANITIZED else 1
+SANITIZER_FINDING = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:")
+
+# toxcore's own timers: 9 to 10 s until two peers of a new network meet, 32 s until a silent friend
+# is given up (FRIEND_CONNECTION_TIMEOUT, checked at intervals).
+ONLINE_S = 60 * PATIENCE
+FRIEND_TIMEOUT_S = 32
+EXIT_S = 10 * PATIENCE
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+_ports = itertools.count(20000)
+
+
+def size(full):
+    """A transfer size under TOXTUN_E2E_SCALE."""
+    return max(1, int(full * SCALE))
+
+
+def free_port():
+    """A port that nobody uses, below the range from which the kernel takes its own."""
+    for port in _ports:
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no free port")
+
+
+def wait_until(what, condition, timeout, interval=0.05):
+    """Polls until condition() is true and returns its value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {timeout:.0f} s")
+        time.sleep(interval)
+
+
+def environment(home):
+    """The environment for a program under test: nothing of the user's own set-up gets in."""
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TERM")}
+    env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
+    env.update(HOME=str(home), PATH=env.get("PATH", "") + ":/usr/sbin:/sbin")
+    return env
+
+
+def die_with_parent():
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Proc:
+    """A running program, its stdout and stderr in files."""
+
+    started = []  # all of them, in order
+
+    def __init__(self, name, argv, directory, env=None, cwd=None):
+        self.name = name
+        self.argv = [str(a) for a in argv]
+        directory.mkdir(parents=True, exist_ok=True)
+        number = len(Proc.started)
+        self.out_path = directory / f"{number:03}-{name}.out"
+        self.err_path = directory / f"{number:03}-{name}.err"
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self.popen = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd,
+                env=env or environment(directory), preexec_fn=die_with_parent)
+        self.pid = self.popen.pid
+        self.ended_at = None
+        Proc.started.append(self)
+
+    def out(self):
+        return self.out_path.read_text(errors="replace")
+
+    def err(self):
+        return self.err_path.read_text(errors="replace")
+
+    def alive(self):
+        if self.popen.poll() is None:
+            return True
+        if self.ended_at is None:
+            self.ended_at = time.monotonic()
+        return False
+
+    def wait_for(self, pattern, timeout, read=None):
+        """Waits for a line of stdout (or of what `read` gives) and returns the match."""
+        read = read or self.out
+        compiled = re.compile(pattern, re.MULTILINE)
+
+        def look():
+            alive = self.alive()
+            match = compiled.search(read())
+            assert match or alive, f"{self.name} ended with {self.popen.returncode}:\n{self.err()}"
+            return match
+
+        return wait_until(f"{self.name}: {pattern}", look, timeout)
+
+    def wait_exit(self, timeout):
+        """The exit code; the process must end by itself."""
+        wait_until(f"{self.name}: exit", lambda: not self.alive(), timeout)
+        return self.popen.returncode
+
+    def signal(self, number):
+        if self.alive():
+            self.popen.send_signal(number)
+
+    def stop(self, timeout=EXIT_S):
+        """Asks it to end and returns its exit code."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.wait_exit(timeout)
+        finally:
+            self.kill()
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
+        self.alive()
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss_kb(self):
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+class Toxtun(Proc):
+    """A `toxtun server` or `toxtun client` (or both in one)."""
+
+    def __init__(self, name, argv, directory, data_dir, **kwargs):
+        self.data_dir = data_dir
+        self.stats_port = free_port()
+        argv = [*argv[:-1], "-d", data_dir, "--stats", f"127.0.0.1:{self.stats_port}", argv[-1]]
+        super().__init__(name, argv, directory, **kwargs)
+        self.toxid = None
+
+    def read_toxid(self):
+        self.toxid = self.wait_for(r"^toxid: ([0-9A-F]{76})$", 20 * PATIENCE).group(1)
+        return self.toxid
+
+    def http(self, path, method="GET", headers=None):
+        """Status and body of the stats service."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.stats_port}{path}", method=method, headers=headers or {})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def stats(self):
+        status, body = self.http("/stats.json")
+        assert status == 200, body
+        return json.loads(body)
+
+    def paths(self):
+        """The path of each peer that is online, by its key's first digits."""
+        return {p.get("key", "")[:8]: p["path"] for p in self.stats()["peers"]
+                if p.get("path") not in (None, "", "none", "offline")}
+
+    def channels(self):
+        """How many channels are open."""
+        return sum(open_channels(p) for p in self.stats()["peers"])
+
+    def wait_online(self, peers=1, timeout=ONLINE_S):
+        def online():
+            assert self.alive(), f"{self.name} ended with {self.popen.returncode}:\n{self.err()}"
+            try:
+                return len(self.paths()) >= peers
+            except (OSError, ValueError):
+                return False  # the stats service is not up yet
+
+        wait_until(f"{self.name}: {peers} peer(s) online", online, timeout, 0.2)
+
+    def wait_channels(self, count, timeout):
+        wait_until(f"{self.name}: {count} channels", lambda: self.channels() == count, timeout, 0.2)
+
+    def stop(self, timeout=EXIT_S):
+        code = super().stop(timeout)
+        finding = SANITIZER_FINDING.search(self.err())
+        assert not finding, f"{self.name}:\n{self.err()[finding.start():]}"
+        return code
+
+
+def open_channels(peer):
+    channels = peer["channels"]
+    return len(channels) if isinstance(channels, list) else channels
+
+
+class Net:
+    """A private Tox network: a node and the servers and clients that a test adds."""
+
+    def __init__(self, directory, name="node"):
+        self.directory = directory
+        self.processes = []
+        self.node_name = name
+        self.node_port = free_port()
+        self.node = None
+        self.node_arg = None
+        self.start_node()
+
+    def start_node(self):
+        self.node = Proc(self.node_name, [
+            TOXTUN, "--no-default-nodes", "--no-lan", "--stats", "off", "--udp-port",
+            self.node_port, "-d", self.directory / f"{self.node_name}-data", "node"],
+            self.directory)
+        line = self.node.wait_for(r"^node: (.*):(\d+):([0-9A-Fa-f]{64})$", 20 * PATIENCE)
+        self.node_arg = f"127.0.0.1:{line.group(2)}:{line.group(3)}"
+
+    def common(self):
+        return [TOXTUN, "--no-default-nodes", "--no-lan", "-b", self.node_arg]
+
+    def data_dir(self, name):
+        return self.directory / f"{name}-data"
+
+    def _start(self, name, role, ini, args, before=()):
+        argv = [*before, *self.common(), *args]
+        if ini is not None:
+            path = self.directory / f"{name}.ini"
+            path.write_text(ini, encoding="utf-8")
+            argv += ["-c", path]
+        p = Toxtun(name, [*argv, role], self.directory, self.data_dir(name))
+        self.processes.append(p)
+        return p
+
+    def server(self, name, ini=None, args=(), before=()):
+        """A server, ready as far as its Tox ID is known. The same name has the same identity."""
+        p = self._start(name, "server", ini, args, before)
+        p.read_toxid()
+        return p
+
+    def client(self, name, ini=None, args=(), before=()):
+        """A client; wait_online says when it has found its servers."""
+        return self._start(name, "client", ini, args, before)
+
+    def pair(self, name, forwards, server_args=(), client_args=(), before=()):
+        """A server and a client with TCP forwards {local port: target port}."""
+        server = self.server(f"{name}-server", args=server_args, before=before)
+        ini = "[client]\n" + "".join(
+            f"f{local} = {local}:127.0.0.1:{target}:{server.toxid}\n"
+            for local, target in forwards.items())
+        client = self.client(f"{name}-client", ini=ini, args=client_args, before=before)
+        return server, client
+
+    def close(self):
+        """Ends everything, clients first; every program must have ended well."""
+        codes = {p.name: p.stop() for p in reversed(self.processes) if p.alive()}
+        codes[self.node_name] = self.node.stop() if self.node.alive() else 0
+        bad = {name: code for name, code in codes.items() if code != 0}
+        assert not bad, f"exit codes at SIGTERM: {bad}"
+
+
+# ---- the load generator ----
+
+
+def find_loadgen(directory):
+    """Meson's, where it is there and newer than its source, else one that is built here."""
+    source = Path(__file__).resolve().parent / "tools" / "loadgen.c"
+    built = [p for p in (TOXTUN.parent / "tests" / "e2e" / "loadgen",
+                         ROOT / "build" / "tests" / "e2e" / "loadgen")
+             if p.exists() and p.stat().st_mtime >= source.stat().st_mtime]
+    if built:
+        return built[0]
+    program = directory / "loadgen"
+    compiler = os.environ.get("CC") or next(c for c in ("cc", "gcc", "clang") if shutil.which(c))
+    subprocess.run([*compiler.split(), "-O2", "-D_GNU_SOURCE", source, "-o", program, "-lz",
+                    "-lpthread"], check=True)
+    return program
+
+
+class Load:
+    """Runs the load generator's server and clients."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.program = find_loadgen(directory)
+        self.port = free_port()
+        self.server = self.serve("127.0.0.1", self.port)
+
+    def serve(self, host, port):
+        p = Proc("loadgen", [self.program, "serve", host, port], self.directory)
+        p.wait_for("^ready$", 10)
+        return p
+
+    def start(self, verb, port, *args, host="127.0.0.1", idle_s=60 * PATIENCE):
+        env = {**environment(self.directory), "LOADGEN_TIMEOUT": str(int(idle_s))}
+        return subprocess.Popen(
+            [self.program, verb, host, str(port), *map(str, args)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+            preexec_fn=die_with_parent)
+
+    def finish(self, popen, timeout=600, check=True):
+        try:
+            out, err = popen.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.communicate()
+            raise AssertionError(f"{popen.args[1:]}: still running after {timeout} s") from None
+        result = json.loads(out) if out.strip() else {"ok": False, "error": err}
+        if check:
+            assert result["ok"] and popen.returncode == 0, f"{popen.args[1:]}: {result['error']}"
+        return result
+
+    def run(self, verb, port, *args, host="127.0.0.1", timeout=600, check=True, **kwargs):
+        return self.finish(self.start(verb, port, *args, host=host, **kwargs), timeout, check)
+
+
+# ---- single connections ----
+
+
+def connect(port, host="127.0.0.1", timeout=30 * PATIENCE):
+    return socket.create_connection((host, port), timeout=timeout)
+
+
+def read_to_end(sock):
+    """All bytes until the end, and whether it was an orderly one."""
+    data = bytearray()
+    while True:
+        try:
+            chunk = sock.recv(65536)
+        except ConnectionError:
+            return bytes(data), False
+        if not chunk:
+            return bytes(data), True
+        data += chunk
+
+
+class Target:
+    """A TCP service that a test plays itself, one accepted connection at a time."""
+
+    def __init__(self, port, host="127.0.0.1"):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((host, port))
+        self.sock.listen(128)
+        self.sock.settimeout(30 * PATIENCE)
+
+    def accept(self):
+        conn, _ = self.sock.accept()
+        conn.settimeout(60 * PATIENCE)
+        return conn
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.sock.close()
+
+
+def run_cli(*args, timeout=30 * PATIENCE, home, env=None):
+    """Runs toxtun to its end: a CompletedProcess with text output."""
+    return subprocess.run(
+        [str(TOXTUN), *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=timeout, env={**environment(home), **(env or {})}, preexec_fn=die_with_parent,
+        check=False)
+
+
+def own_id(data_dir, home):
+    """The Tox ID of a data directory, by `toxtun id`."""
+    run = run_cli("-d", data_dir, "id", home=home)
+    assert run.returncode == 0, run.stderr
+    return re.search(r"[0-9A-F]{76}", run.stdout).group(0)

@@ -1,0 +1,74 @@
+"""The stats service, as a person and as a program read it."""
+
+import json
+import re
+
+import pytest
+from harness import PATIENCE, Target, connect, run_cli, wait_until
+
+
+def test_text_has_the_lines_that_users_know(world, load):
+    load.run("echo", world.port["load"], 61, 1000)
+    for p in (world.client, world.server):
+        status, text = p.http("/stats")
+        assert status == 200
+        for word in ("mode", "connections", "total", "active", "memory", "rtt", "loss", "udp"):
+            assert re.search(word, text, re.IGNORECASE), f"no {word!r} in\n{text}"
+
+
+def test_json_has_peers_with_path_and_channels(world):
+    status, body = world.client.http("/stats.json")
+    assert status == 200
+    peers = json.loads(body)["peers"]
+    assert len(peers) == 1
+    assert "udp" in peers[0]["path"]
+
+
+def test_open_connection_is_counted_and_its_end_too(world):
+    with Target(world.target_port["target"]) as target:
+        before = {p.name: p.channels() for p in (world.client, world.server)}
+        with connect(world.port["target"]) as app, target.accept() as service:
+            app.sendall(b"x")
+            assert service.recv(1) == b"x"
+            for p in (world.client, world.server):
+                p.wait_channels(before[p.name] + 1, 5 * PATIENCE)
+        for p in (world.client, world.server):
+            p.wait_channels(before[p.name], 10 * PATIENCE)
+
+
+def test_reasons_of_ended_connections_are_counted(world, load):
+    load.run("get", world.port["load"], 62, 1000)
+    wait_until("a reason", lambda: re.search(
+        r"(client|server|both)_close\D+[1-9]", world.client.http("/stats")[1]), 5 * PATIENCE)
+
+
+def test_foreign_host_header_is_refused(world):
+    """A web page that has its own name resolve to 127.0.0.1 must not read the stats."""
+    for path in ("/stats", "/stats.json"):
+        assert world.client.http(path, headers={"Host": "evil.example"})[0] == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9981", "[::1]:9981"])
+def test_local_host_header_is_accepted(world, host):
+    assert world.client.http("/stats", headers={"Host": host})[0] == 200
+
+
+def test_post_is_refused(world):
+    assert world.client.http("/stats", method="POST")[0] == 405
+
+
+def test_unknown_page_is_not_found(world):
+    assert world.client.http("/no-such-page")[0] == 404
+
+
+def test_stats_hold_no_secret_key(world):
+    """Nor the nospam part of the Tox ID, by which strangers could send requests."""
+    for path in ("/stats", "/stats.json"):
+        assert world.server.toxid not in world.server.http(path)[1]
+
+
+def test_busy_stats_port_is_an_error_when_it_was_asked_for(world, directory):
+    run = run_cli("--no-default-nodes", "--no-lan", "-d", directory / "busy-stats", "--stats",
+                  f"127.0.0.1:{world.client.stats_port}", "server", home=directory)
+    assert run.returncode in (1, 2)
+    assert str(world.client.stats_port) in run.stderr

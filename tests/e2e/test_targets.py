@@ -1,0 +1,73 @@
+"""Targets that cannot be had: the application's connection ends, and the log says why."""
+
+import re
+import socket
+import time
+
+import pytest
+from harness import PATIENCE, connect, read_to_end, wait_until
+
+
+def ends_with_reason(world, service, reasons, timeout):
+    """Connects to a forward and waits for its end and for its reason in both logs."""
+    seen = len(world.client.err())
+    start = time.monotonic()
+    with connect(world.port[service], timeout=timeout) as app:
+        data, _ = read_to_end(app)
+    assert data == b""
+    took = time.monotonic() - start
+
+    def client_says():
+        return re.search(rf"\b({reasons})\b", world.client.err()[seen:])
+
+    match = wait_until(f"{reasons} in the client's log", client_says, 5)
+    line = next(x for x in world.client.err()[seen:].splitlines() if match.group(1) in x)
+    assert service in line or str(world.port[service]) in line, f"names no forward: {line}"
+    return match.group(1), took
+
+
+def test_refused_target_is_reported_at_once(world):
+    _, took = ends_with_reason(world, "closed", "refused_by_target", 15 * PATIENCE)
+    assert took < 3 * PATIENCE
+
+
+def test_forbidden_target_is_reported_at_once(world):
+    _, took = ends_with_reason(world, "forbidden", "not_allowed", 15 * PATIENCE)
+    assert took < 3 * PATIENCE
+    assert "not_allowed" in world.server.err()
+
+
+@pytest.mark.isolated
+def test_unreachable_target_is_reported(world):
+    ends_with_reason(world, "unreachable", "target_unreachable|target_timeout", 25 * PATIENCE)
+
+
+@pytest.mark.isolated
+@pytest.mark.slow
+def test_name_that_does_not_exist_is_reported(world):
+    ends_with_reason(world, "no_such_host", "no_such_host|target_timeout", 40 * PATIENCE)
+
+
+@pytest.mark.slow
+def test_target_that_does_not_answer_is_reported(world):
+    """A listener whose queue is full: the kernel drops further SYNs."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", world.target_port["closed"]))
+        listener.listen(0)
+        fill = []
+        for _ in range(4):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(listener.getsockname())
+            fill.append(s)
+        time.sleep(0.2)
+        ends_with_reason(world, "closed", "target_timeout|connect_timeout", 40 * PATIENCE)
+        for s in fill:
+            s.close()
+
+
+def test_tunnel_works_after_all_these_errors(world, load):
+    load.run("echo", world.port["load"], 21, 100_000)
+    world.client.wait_channels(0, 20 * PATIENCE)
+    world.server.wait_channels(0, 20 * PATIENCE)
