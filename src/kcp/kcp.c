@@ -168,6 +168,18 @@ void kcp_stats(const struct kcp *k, struct kcp_stats *out)
 	out->rmt_wnd = k->rmt_wnd;
 }
 
+uint32_t kcp_inflight(const struct kcp *k)
+{
+	return k->inflight;
+}
+
+tt_time kcp_rtt_take(struct kcp *k)
+{
+	tt_time rtt = k->rtt_newest;
+	k->rtt_newest = 0;
+	return rtt;
+}
+
 size_t kcp_memory(const struct kcp *k)
 {
 	return k->bytes;

@@ -140,6 +140,26 @@ int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now);
  */
 size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now);
 
+/* What is due, for a carrier that schedules many streams. */
+#define KCP_DUE_URGENT                                                                             \
+	1u              /* ACKs, window probes, repeats: must not wait behind other streams' data */
+#define KCP_DUE_DATA 2u /* segments that were never sent */
+
+/** As kcp_output, but only of these kinds (bits KCP_DUE_). */
+size_t kcp_output_some(struct kcp *k, uint8_t *dst, size_t cap, unsigned kinds, tt_time now);
+
+/** Which kinds have something to put out now; timers that are due are kcp_on_deadline's. */
+unsigned kcp_due(const struct kcp *k);
+
+/** The next timer, TT_TIME_NEVER when there is none: kcp_deadline without what is due to go out. */
+tt_time kcp_timer(const struct kcp *k);
+
+/** Segments sent and not acknowledged. */
+uint32_t kcp_inflight(const struct kcp *k);
+
+/** Takes the newest round trip sample since the last call; 0 when there was none. */
+tt_time kcp_rtt_take(struct kcp *k);
+
 /**
  * When kcp_on_deadline must be called next: now or earlier when there is something to put out,
  * TT_TIME_NEVER when there is nothing to wait for. After kcp_on_deadline(now) and draining

@@ -154,6 +154,7 @@ struct kcp {
 	uint32_t rmt_una; /* una that came with rmt_wnd */
 	bool rmt_known;   /* rmt_wnd is the peer's own word */
 	tt_time srtt, rttvar, rto;
+	tt_time rtt_newest; /* for kcp_rtt_take */
 
 	/* window probes */
 	uint8_t probe;

@@ -11,6 +11,7 @@ void kcp_rtt_sample(struct kcp *k, tt_time rtt)
 		rtt = KCP_RTO_MAX;
 	if (rtt == 0)
 		rtt = 1; /* 0 means "no sample yet" */
+	k->rtt_newest = rtt;
 	if (k->srtt == 0) {
 		k->srtt = rtt;
 		k->rttvar = rtt / 2;

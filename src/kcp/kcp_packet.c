@@ -194,30 +194,51 @@ static uint8_t *put_push(
 	return p + s->len;
 }
 
-size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now)
+static uint8_t *put_repeats(struct kcp *k, uint8_t *p, const uint8_t *end)
+{
+	struct kcp_snd_slot *s;
+
+	while ((s = kcp_list_first(k, KCP_RESEND))) {
+		uint32_t pos = (uint32_t)(s - k->snd);
+		uint32_t sn = k->snd_una + ((pos - k->snd_una) & (k->snd_cap - 1));
+		uint8_t *next = put_push(k, sn, s, p, end);
+		if (!next)
+			break;
+		p = next;
+	}
+	return p;
+}
+
+static uint8_t *put_new(struct kcp *k, uint8_t *p, const uint8_t *end)
+{
+	while (kcp_can_send_new(k)) {
+		uint8_t *next = put_push(k, k->snd_nxt, kcp_snd_at(k, k->snd_nxt), p, end);
+		if (!next)
+			break;
+		p = next;
+	}
+	return p;
+}
+
+size_t kcp_output_some(struct kcp *k, uint8_t *dst, size_t cap, unsigned kinds, tt_time now)
 {
 	const uint8_t *end = dst + (cap < k->mtu ? cap : k->mtu);
-	struct kcp_snd_slot *s;
-	uint8_t *p = dst, *next = dst;
+	uint8_t *p = dst;
 
 	kcp_touch(k, now);
 	k->reserved = 0; /* the open segment may go out now */
-	p = put_probes(k, put_acks(k, p, end), end);
-	while (next && (s = kcp_list_first(k, KCP_RESEND))) {
-		uint32_t pos = (uint32_t)(s - k->snd);
-		uint32_t sn = k->snd_una + ((pos - k->snd_una) & (k->snd_cap - 1));
-		next = put_push(k, sn, s, p, end);
-		if (next)
-			p = next;
-	}
-	while (next && kcp_can_send_new(k)) {
-		next = put_push(k, k->snd_nxt, kcp_snd_at(k, k->snd_nxt), p, end);
-		if (next)
-			p = next;
-	}
+	if (kinds & KCP_DUE_URGENT)
+		p = put_repeats(k, put_probes(k, put_acks(k, p, end), end), end);
+	if ((kinds & KCP_DUE_DATA) && !((kinds & KCP_DUE_URGENT) && kcp_list_first(k, KCP_RESEND)))
+		p = put_new(k, p, end);
 	if (p != dst) {
 		k->adv_wnd = kcp_rcv_wnd_free(k);
 		k->active = k->now;
 	}
 	return (size_t)(p - dst);
+}
+
+size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now)
+{
+	return kcp_output_some(k, dst, cap, KCP_DUE_URGENT | KCP_DUE_DATA, now);
 }

@@ -12,11 +12,19 @@ static tt_time list_due(const struct kcp *k, unsigned level)
 	return (t + tick - 1) / tick * tick;
 }
 
+unsigned kcp_due(const struct kcp *k)
+{
+	bool urgent = k->ack_head != k->ack_end || k->probe || kcp_list_first(k, KCP_RESEND);
+	return (urgent ? KCP_DUE_URGENT : 0) | (kcp_can_send_new(k) ? KCP_DUE_DATA : 0);
+}
+
 tt_time kcp_deadline(const struct kcp *k)
 {
-	if (k->ack_head != k->ack_end || k->probe || kcp_list_first(k, KCP_RESEND) ||
-		kcp_can_send_new(k))
-		return k->now;
+	return kcp_due(k) ? k->now : kcp_timer(k);
+}
+
+tt_time kcp_timer(const struct kcp *k)
+{
 	tt_time t = tt_time_min(k->probe_at, k->tell_at);
 	for (uint32_t levels = k->lists_used; levels; levels &= levels - 1)
 		t = tt_time_min(t, list_due(k, (unsigned)__builtin_ctz(levels)));
