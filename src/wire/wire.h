@@ -43,10 +43,11 @@ enum wire_proto { WIRE_TCP = 1, WIRE_UDP, WIRE_UNIX };
 #define WIRE_CAP_FAST_OPEN (1u << 0) /* takes data before its ack has gone out */
 
 struct wire_hello {
-	uint32_t version;             /* "ver" */
-	uint8_t inst[WIRE_INST_LEN];  /* "inst", bin: random for each process */
-	uint32_t caps;                /* "caps", array of str; unknown names are passed over */
-	uint32_t packet_max;          /* "max": largest lossy packet that I take, bytes */
+	uint32_t version;            /* "ver" */
+	uint8_t inst[WIRE_INST_LEN]; /* "inst", bin: random for each process */
+	uint32_t caps;               /* "caps", array of str; unknown names are passed over */
+	bool seen;                   /* "seen", optional: yours has arrived since you came online */
+	uint32_t packet_max;         /* "max": largest lossy packet that I take, bytes */
 	char name[WIRE_NAME_MAX + 1]; /* "name", optional: what the machine calls itself */
 };
 
@@ -74,6 +75,7 @@ struct wire_rst {
 };
 
 struct wire_fin {
+	bool seen;      /* "seen", optional: I had your fin when I ended my direction */
 	uint32_t ccid;  /* "ccid" */
 	bool opener;    /* "o" */
 	uint64_t bytes; /* "bytes": that the sender's direction carried in all */

@@ -64,7 +64,7 @@ static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
 {
 	const struct wire_hello *h = &m->hello;
 	struct wire_msg unnumbered = {.type = WIRE_HELLO};
-	int rc = put_head(pk, &unnumbered, h->name[0] ? 5 : 4);
+	int rc = put_head(pk, &unnumbered, 4 + (h->name[0] ? 1u : 0u) + (h->seen ? 1u : 0u));
 
 	rc |= put_uint(pk, "ver", h->version);
 	rc |= put_cstr(pk, "inst") | msgpack_pack_bin_with_body(pk, h->inst, WIRE_INST_LEN);
@@ -76,6 +76,8 @@ static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
 	rc |= put_uint(pk, "max", h->packet_max);
 	if (h->name[0])
 		rc |= put_text(pk, "name", h->name, sizeof(h->name));
+	if (h->seen)
+		rc |= put_bool(pk, "seen", true);
 	return rc;
 }
 
@@ -110,6 +112,19 @@ static int put_rst(msgpack_packer *pk, const struct wire_msg *m)
 	return rc;
 }
 
+static int put_fin(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_fin *f = &m->fin;
+	int rc = put_head(pk, m, f->seen ? 4 : 3);
+
+	rc |= put_uint(pk, "ccid", f->ccid);
+	rc |= put_bool(pk, "o", f->opener);
+	rc |= put_uint(pk, "bytes", f->bytes);
+	if (f->seen)
+		rc |= put_bool(pk, "seen", true);
+	return rc;
+}
+
 static int put_message(msgpack_packer *pk, const struct wire_msg *m)
 {
 	switch (m->type) {
@@ -123,8 +138,7 @@ static int put_message(msgpack_packer *pk, const struct wire_msg *m)
 	case WIRE_RST:
 		return put_rst(pk, m);
 	case WIRE_FIN:
-		return put_head(pk, m, 3) | put_uint(pk, "ccid", m->fin.ccid) |
-		       put_bool(pk, "o", m->fin.opener) | put_uint(pk, "bytes", m->fin.bytes);
+		return put_fin(pk, m);
 	case WIRE_END:
 		return put_head(pk, m, 2) | put_uint(pk, "ccid", m->end.ccid) |
 		       put_bool(pk, "o", m->end.opener);

@@ -139,6 +139,7 @@ static void message_of(const cJSON *json, struct wire_msg *m)
 		m->fin.ccid = ccid;
 		m->fin.opener = opener;
 		m->fin.bytes = number_of(json, "bytes");
+		m->fin.seen = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "seen"));
 	} else {
 		assert_int_equal(m->type, WIRE_END);
 		m->end.ccid = ccid;
