@@ -1,0 +1,130 @@
+/**
+ * All streams to one peer: demultiplexes packets by conv, fills packets with the segments of many
+ * streams, schedules the streams, and keeps what they share (window of the path, the nonce rule,
+ * round trip probes). Does no I/O and reads no clock.
+ *
+ * A packet here is a whole Tox lossy packet: an id byte (254: KCP segments, 252: probe), then its
+ * content. Packets are pulled with link_output and handed in with link_input.
+ */
+#ifndef LINK_H
+#define LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "kcp.h"
+#include "tt_log.h"
+#include "tt_mem.h"
+#include "tt_mode.h"
+#include "tt_time.h"
+
+#define LINK_ID_KCP 254
+#define LINK_ID_PROBE 252
+#define LINK_PACKET_MAX 1373 /* TOX_MAX_CUSTOM_PACKET_SIZE */
+
+/**
+ * The nonce rule. toxcore names a packet by the low 16 bits of its nonce and resynchronises in
+ * steps of 21,845 (DATA_NUM_THRESHOLD in net_crypto.c), so a peer that misses more than that many
+ * in a row can never decrypt again. A link sends at most this many packets without hearing back.
+ */
+#define LINK_UNHEARD_MAX 16384
+
+/** Packets in flight on a direct path, until the link has a model of its own of the path. */
+#define LINK_WINDOW_DIRECT 1024
+/** A TCP relay drops, silently, what a burst of more than about 90 packets leaves over. */
+#define LINK_WINDOW_RELAYED 64
+
+struct link;
+struct link_stream;
+
+enum link_path {
+	LINK_DOWN,    /* the peer is offline: nothing is sent, no timer runs */
+	LINK_RELAYED, /* through a TCP relay */
+	LINK_DIRECT,  /* UDP */
+};
+
+struct link_config {
+	enum tt_mode mode;
+	size_t packet_max; /* bytes, at most LINK_PACKET_MAX; 0: that */
+	size_t buffer_max; /* bytes that the streams' receive windows may add up to; 0: 64 MiB */
+	const struct tt_mem *mem; /* borrowed, NULL: malloc */
+	const struct tt_log *log; /* borrowed, may be NULL */
+};
+
+struct link_stats {
+	uint64_t packets_sent, packets_received;
+	uint64_t bytes_sent, bytes_received;     /* of lossy packets, id byte included */
+	uint64_t payload_sent, payload_received; /* bytes of the streams, ended ones included */
+	uint64_t segs_sent, segs_retransmitted, segs_received, segs_duplicate;
+	uint64_t unknown_conv; /* segments for no stream of ours */
+	uint64_t malformed;    /* packets refused */
+	uint64_t nonce_stalls; /* times that the nonce rule stopped us */
+	uint32_t inflight;     /* segments */
+	uint32_t window;       /* segments */
+	size_t queued_bytes;   /* handed in by applications and not acknowledged */
+	size_t streams;
+	tt_time srtt_us; /* 0: not known */
+};
+
+/** TT_OK, TT_ENOMEM, TT_EINVAL. The link starts down. */
+int link_new(struct link **out, const struct link_config *cfg, tt_time now);
+
+/** Every stream must have been freed. May be NULL. */
+void link_free(struct link *l);
+
+/** The peer's path changed. Coming up repeats what was in flight at once. */
+void link_set_path(struct link *l, enum link_path path, tt_time now);
+
+/** Takes one lossy packet. TT_OK; TT_EPROTO when it was malformed (counted, otherwise harmless). */
+int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now);
+
+/**
+ * Fills dst (LINK_PACKET_MAX bytes) with the next packet and returns its length, 0 when nothing may
+ * go out now. What it returned counts as sent.
+ */
+size_t link_output(struct link *l, uint8_t *dst, tt_time now);
+
+/** When link_on_deadline must be called; not later than now when link_output has something. */
+tt_time link_deadline(const struct link *l);
+void link_on_deadline(struct link *l, tt_time now);
+
+/** Sends a probe soon; its answer becomes link_probe_rtt. */
+void link_probe(struct link *l);
+/** Round trip of the newest answered probe, and how many were answered so far. */
+tt_time link_probe_rtt(const struct link *l, uint64_t *answered);
+
+void link_stats(const struct link *l, struct link_stats *out);
+
+/**
+ * A new stream of this conv, of which `user` is the owner. TT_OK, TT_EEXIST when the conv is in
+ * use, TT_ENOMEM.
+ */
+int link_stream_new(
+	struct link_stream **out, struct link *l, uint32_t conv, void *user, tt_time now);
+/** s may be NULL. Segments that still come for its conv are dropped. */
+void link_stream_free(struct link_stream *s);
+bool link_conv_in_use(const struct link *l, uint32_t conv);
+/** Moves a stream to another conv: TT_OK; TT_EEXIST; TT_ENOMEM, after which it must be freed. */
+int link_stream_set_conv(struct link_stream *s, uint32_t conv);
+uint32_t link_stream_conv(const struct link_stream *s);
+
+/**
+ * Takes a stream whose readable bytes, send space or acknowledgements changed since it was last
+ * taken; returns its user, NULL when there is none.
+ */
+void *link_ready_next(struct link *l);
+
+/** As the kcp_ functions of the same name (kcp.h); they keep the link's schedule right. */
+int link_stream_send_reserve(struct link_stream *s, struct iovec *iov, int cap, size_t max_bytes);
+void link_stream_send_commit(struct link_stream *s, size_t len);
+size_t link_stream_send_space(const struct link_stream *s);
+size_t link_stream_send_pending(const struct link_stream *s);
+void link_stream_send_drop(struct link_stream *s);
+size_t link_stream_recv_ready(const struct link_stream *s);
+int link_stream_recv_peek(const struct link_stream *s, struct iovec *iov, int cap);
+void link_stream_recv_consume(struct link_stream *s, size_t n);
+void link_stream_kcp_stats(const struct link_stream *s, struct kcp_stats *out);
+
+#endif

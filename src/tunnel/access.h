@@ -1,0 +1,23 @@
+/** What a peer may reach. Pure decisions; doc/protocol.md says what the peer is told. */
+#ifndef ACCESS_H
+#define ACCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tt_rule.h"
+
+/** True where one of the rules allows this address. `name`: the host as the peer wrote it. */
+bool access_allows(const struct tt_rule *rules, size_t n, const char *name,
+	const struct tt_addr *addr, uint16_t port);
+
+/** True where it is worth asking the resolver for this name at all. */
+bool access_may_resolve(const struct tt_rule *rules, size_t n, const char *name, uint16_t port);
+
+/** Copies the allowed ones of `in` to `out` (same capacity), keeping their order; returns how many.
+ */
+size_t access_filter(const struct tt_rule *rules, size_t n, const char *name,
+	const struct tt_addr *in, size_t n_in, uint16_t port, struct tt_addr *out);
+
+#endif

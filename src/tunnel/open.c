@@ -1,0 +1,242 @@
+/* How a channel is opened, on both sides. */
+#include "session.h"
+#include "tunnel_int.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "access.h"
+#include "tt_err.h"
+
+static uint32_t crc_number(uint32_t crc, uint64_t v, int bytes)
+{
+	uint8_t le[8];
+	for (int i = 0; i < bytes; i++)
+		le[i] = (uint8_t)(v >> (8 * i));
+	return (uint32_t)crc32(crc, le, (uInt)bytes);
+}
+
+/*
+ * A conv must not be used again while segments of its former owner may still be about: it comes
+ * from a checksum over who, where to, which channel and when, and is taken again with the next
+ * millisecond while it is 0 or in use. Bit 31 belongs to the side with the greater key, so that
+ * both sides can open at the same moment and never mean the same conv.
+ */
+static uint32_t choose_conv(const struct session *s, const struct channel *ch, tt_time now)
+{
+	uint32_t crc = (uint32_t)crc32(0, s->cfg.peer_key, TT_KEY_LEN);
+	crc = (uint32_t)crc32(crc, (const Bytef *)ch->host, (uInt)strlen(ch->host));
+	crc = crc_number(crc, ch->port, 2);
+	crc = crc_number(crc, ch->ccid, 4);
+	for (uint64_t ms = s->cfg.epoch_ms + now / 1000;; ms++) {
+		uint32_t conv = (crc_number(crc, ms, 8) & 0x7fffffffu) | s->conv_bit;
+		if (conv != 0 && !link_conv_in_use(s->link, conv))
+			return conv;
+	}
+}
+
+static uint32_t choose_ccid(struct session *s)
+{
+	uint64_t key;
+	struct channel *ch;
+	do {
+		if (++s->last_ccid == 0)
+			s->last_ccid = 1;
+		key = (uint64_t)1 << 32 | s->last_ccid;
+		HASH_FIND(hh, s->channels, &key, sizeof(key), ch);
+	} while (ch);
+	return s->last_ccid;
+}
+
+static void discard(struct channel *ch)
+{
+	channel_close(ch, REASON_LIMIT);
+	channel_release(ch);
+}
+
+int session_open(struct session *s, const struct channel_target *t, struct channel **out,
+	void *user, tt_time now)
+{
+	struct wire_msg msg = {.type = WIRE_SYN};
+	struct wire_syn *syn = &msg.syn;
+
+	if (!session_ready(s))
+		return TT_EAGAIN;
+	if (s->sum.active >= s->cfg.channels_max)
+		return TT_ELIMIT;
+	if (strlen(t->host) > WIRE_HOST_MAX || t->host[0] == '\0')
+		return TT_EINVAL;
+	struct channel *ch;
+	int rc = channel_new(&ch, s, true, choose_ccid(s), t->host, t->port, t->tunnel, now);
+	if (rc != TT_OK)
+		return rc;
+	uint32_t conv = choose_conv(s, ch, now);
+	rc = link_stream_new(&ch->stream, s->link, conv, ch, now);
+	if (rc != TT_OK) {
+		discard(ch);
+		return rc;
+	}
+	syn->version = WIRE_VERSION;
+	syn->ccid = ch->ccid;
+	syn->conv = conv;
+	syn->proto = WIRE_TCP;
+	syn->port = t->port;
+	memcpy(syn->host, t->host, strlen(t->host) + 1);
+	snprintf(syn->tunnel, sizeof(syn->tunnel), "%s", t->tunnel ? t->tunnel : "");
+	rc = control_push(&s->control, &msg);
+	if (rc != TT_OK) {
+		discard(ch);
+		return rc;
+	}
+	ch->user = user;
+	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
+	tt_debug(s->log, "channel: peer=%s chan=%u conv=%08x open target=%s:%u", s->tag, ch->ccid,
+		conv, ch->host, ch->port);
+	*out = ch;
+	return TT_OK;
+}
+
+void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time now)
+{
+	struct channel *ch = channel_find(s, true, ack->ccid);
+	if (!ch)
+		return; /* given up meanwhile; the peer has been told */
+	if (ch->state != CHANNEL_OPENING) {
+		channel_reset(ch, REASON_PROTOCOL_ERROR);
+		return;
+	}
+	if (link_stream_set_conv(ch->stream, ack->conv) != TT_OK) {
+		channel_reset(ch, REASON_PROTOCOL_ERROR);
+		return;
+	}
+	channel_opened(ch, now);
+}
+
+/* Refuses before there is a channel. What the peer asked for is its own business until here. */
+static void refuse(
+	struct session *s, const struct wire_syn *syn, enum close_reason why, tt_time now)
+{
+	s->sum.opened++;
+	s->sum.failed++;
+	s->sum.reasons[why]++;
+	if (tt_ratelimit_take(&s->refusals, now)) {
+		tt_warn(s->log, "channel: peer=%s refused target=%s:%u reason=%s", s->tag,
+			syn->host, syn->port, reason_name(why));
+		if (s->refusals.suppressed) {
+			tt_warn(s->log, "channel: peer=%s %u more refusals were not logged", s->tag,
+				s->refusals.suppressed);
+			s->refusals.suppressed = 0;
+		}
+	}
+	session_push_rst(s, syn->ccid, false, why);
+}
+
+static enum close_reason judge(
+	const struct session *s, const struct wire_syn *syn, const struct tt_addr *literal)
+{
+	if (!s->cfg.accept)
+		return REASON_NOT_ALLOWED;
+	if (syn->proto != WIRE_TCP)
+		return REASON_UNSUPPORTED;
+	if (syn->port == 0)
+		return REASON_PROTOCOL_ERROR;
+	bool may = literal->family
+			   ? access_allows(s->cfg.rules, s->cfg.n_rules, NULL, literal, syn->port)
+			   : access_may_resolve(s->cfg.rules, s->cfg.n_rules, syn->host, syn->port);
+	if (!may)
+		return REASON_NOT_ALLOWED;
+	if (s->sum.active >= s->cfg.channels_max || s->half_open >= SESSION_HALF_OPEN_MAX)
+		return REASON_LIMIT;
+	return REASON_NONE;
+}
+
+void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now)
+{
+	struct tt_addr literal = {0};
+	struct channel *ch = NULL;
+
+	if (channel_find(s, false, syn->ccid)) {
+		tt_debug(s->log, "channel: peer=%s chan=%u syn for a channel that is open", s->tag,
+			syn->ccid);
+		return;
+	}
+	tt_addr_parse(syn->host, &literal);
+	enum close_reason why = judge(s, syn, &literal);
+	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, syn->host, syn->port,
+					  syn->tunnel, now) != TT_OK)
+		why = REASON_LIMIT;
+	if (why != REASON_NONE) {
+		refuse(s, syn, why, now);
+		return;
+	}
+	ch->half_open = true;
+	s->half_open++;
+	uint32_t conv = link_conv_in_use(s->link, syn->conv) ? choose_conv(s, ch, now) : syn->conv;
+	if (link_stream_new(&ch->stream, s->link, conv, ch, now) != TT_OK) {
+		channel_reset(ch, REASON_LIMIT);
+		return;
+	}
+	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
+	if (literal.family)
+		channel_resolved(ch, &literal, 1, now);
+	else
+		channel_want(ch, ACTION_RESOLVE);
+}
+
+void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n, tt_time now)
+{
+	struct session *s = ch->session;
+
+	(void)now;
+	if (ch->state != CHANNEL_RESOLVING)
+		return;
+	if (n == 0) {
+		tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve", s->tag,
+			ch->ccid, ch->host, ch->port);
+		channel_reset(ch, REASON_NO_SUCH_HOST);
+		return;
+	}
+	if (n > SESSION_ADDRS_MAX)
+		n = SESSION_ADDRS_MAX;
+	ch->addrs = tt_calloc(s->mem, n, sizeof(*ch->addrs));
+	if (!ch->addrs) {
+		channel_reset(ch, REASON_LIMIT);
+		return;
+	}
+	/* checked after the resolver has answered, so that no name can point where its address may
+	 * not (DNS rebinding) */
+	struct tt_addr literal;
+	const char *name = tt_addr_parse(ch->host, &literal) == TT_OK ? NULL : ch->host;
+	ch->n_addrs =
+		access_filter(s->cfg.rules, s->cfg.n_rules, name, addrs, n, ch->port, ch->addrs);
+	if (ch->n_addrs == 0) {
+		if (tt_ratelimit_take(&s->refusals, now))
+			tt_warn(s->log,
+				"channel: peer=%s chan=%u refused target=%s:%u reason=not_allowed",
+				s->tag, ch->ccid, ch->host, ch->port);
+		channel_reset(ch, REASON_NOT_ALLOWED);
+		return;
+	}
+	channel_set_state(ch, CHANNEL_DIALING);
+	channel_want(ch, ACTION_DIAL);
+}
+
+void channel_dialed(struct channel *ch, enum close_reason why_not, tt_time now)
+{
+	struct session *s = ch->session;
+
+	if (ch->state != CHANNEL_DIALING)
+		return;
+	if (why_not != REASON_NONE) {
+		if (tt_ratelimit_take(&s->refusals, now))
+			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u failed reason=%s",
+				s->tag, ch->ccid, ch->host, ch->port, reason_name(why_not));
+		channel_reset(ch, why_not);
+		return;
+	}
+	struct wire_msg msg = {.type = WIRE_ACK,
+		.ack = {.ccid = ch->ccid, .scid = ch->ccid, .conv = link_stream_conv(ch->stream)}};
+	session_push(s, &msg);
+	channel_opened(ch, now);
+}

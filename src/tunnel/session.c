@@ -1,0 +1,343 @@
+/* One peer: path, hello, dispatch of control maps, timers. */
+#include "session.h"
+#include "tunnel_int.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tt_err.h"
+
+/* Log lines about refusals that one peer can cause: so many at once, then one every so often. */
+#define REFUSALS_BURST 10
+#define REFUSALS_INTERVAL TT_S(5)
+
+int session_new(struct session **out, const struct session_config *cfg, tt_time now)
+{
+	struct session *s = tt_calloc(cfg->mem, 1, sizeof(*s));
+	if (!s)
+		return TT_ENOMEM;
+	s->mem = cfg->mem;
+	s->log = cfg->log;
+	s->cfg = *cfg;
+	if (!s->cfg.channels_max)
+		s->cfg.channels_max = SESSION_CHANNELS_MAX;
+	if (!s->cfg.connect_timeout_us)
+		s->cfg.connect_timeout_us = SESSION_CONNECT_TIMEOUT;
+	if (!s->cfg.resume_timeout_us)
+		s->cfg.resume_timeout_us = SESSION_RESUME_TIMEOUT;
+	snprintf(s->name, sizeof(s->name), "%s", cfg->name ? cfg->name : "");
+	tt_key_short(cfg->peer_key, s->tag);
+	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
+	s->offline_since = now;
+	s->refusals =
+		(struct tt_ratelimit){.burst = REFUSALS_BURST, .interval_us = REFUSALS_INTERVAL};
+	control_init(&s->control, s->mem);
+	tt_heap_init(&s->timers, s->mem);
+	struct link_config lc = {.mode = cfg->mode, .mem = s->mem, .log = s->log};
+	int rc = link_new(&s->link, &lc, now);
+	if (rc != TT_OK) {
+		tt_free(s->mem, s);
+		return rc;
+	}
+	*out = s;
+	return TT_OK;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	struct channel *ch, *next;
+	HASH_ITER (hh, s->channels, ch, next) {
+		if (ch->state != CHANNEL_CLOSED)
+			channel_close(ch, REASON_SHUTDOWN);
+		channel_release(ch);
+	}
+	link_free(s->link);
+	control_clear(&s->control);
+	tt_heap_clear(&s->timers);
+	tt_free(s->mem, s);
+}
+
+static void close_all(struct session *s, enum close_reason why, bool tell)
+{
+	struct channel *ch, *next;
+	HASH_ITER (hh, s->channels, ch, next) {
+		if (ch->state == CHANNEL_CLOSED)
+			continue;
+		if (tell)
+			channel_reset(ch, why);
+		else
+			channel_close(ch, why);
+	}
+}
+
+void session_path(struct session *s, enum link_path path, tt_time now)
+{
+	enum link_path old = s->path;
+
+	s->path = path;
+	link_set_path(s->link, path, now);
+	if (path == LINK_DOWN) {
+		s->peer_hello = false;
+		s->hello_due = s->hello_peeked = false;
+		if (old != LINK_DOWN)
+			s->offline_since = now;
+	} else if (old == LINK_DOWN) {
+		s->offline_since = TT_TIME_NEVER;
+		s->hello_due = true;
+		control_rewind(&s->control);
+		link_probe(s->link);
+	}
+}
+
+bool session_ready(const struct session *s)
+{
+	return s->path != LINK_DOWN && s->peer_hello;
+}
+
+void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_rules)
+{
+	s->cfg.rules = rules;
+	s->cfg.n_rules = n_rules;
+}
+
+void session_shutdown(struct session *s, tt_time now)
+{
+	(void)now;
+	close_all(s, REASON_SHUTDOWN, true);
+}
+
+void session_push(struct session *s, struct wire_msg *msg)
+{
+	int rc = control_push(&s->control, msg);
+	if (rc != TT_OK)
+		tt_error(s->log, "control: peer=%s %s lost err=%s", s->tag,
+			wire_type_name(msg->type), tt_err_name(rc));
+}
+
+void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_reason why)
+{
+	struct wire_msg msg = {.type = WIRE_RST, .rst = {.ccid = ccid, .opener = opener}};
+	snprintf(msg.rst.reason, sizeof(msg.rst.reason), "%s", reason_name(why));
+	session_push(s, &msg);
+}
+
+static void input_hello(struct session *s, const struct wire_hello *h)
+{
+	bool restarted = s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
+
+	if (restarted) {
+		tt_info(s->log, "session: peer=%s was restarted; its %zu connections end", s->tag,
+			s->sum.active);
+		s->sum.restarts++;
+		close_all(s, REASON_PEER_RESTARTED, false);
+		control_clear(&s->control);
+	} else if (s->peer_hello && !h->seen) {
+		/* It lost us for a moment that we did not notice, and with it what we had sent. */
+		control_rewind(&s->control);
+	}
+	memcpy(s->peer_inst, h->inst, WIRE_INST_LEN);
+	memcpy(s->peer_name, h->name, sizeof(s->peer_name));
+	s->knows_peer = true;
+	s->peer_caps = h->caps;
+	s->peer_hello = true;
+	if (!h->seen)
+		s->hello_due = true; /* so that it learns that its own has arrived */
+}
+
+static void input_rst(struct session *s, const struct wire_rst *rst)
+{
+	struct channel *ch = channel_find(s, !rst->opener, rst->ccid);
+	if (!ch)
+		return;
+	if (rst->text[0] != '\0' && !ch->text)
+		ch->text = tt_strdup(s->mem, rst->text);
+	channel_close(ch, reason_parse(rst->reason));
+}
+
+static void input_msg(struct session *s, const struct wire_msg *msg, tt_time now)
+{
+	struct channel *ch;
+
+	switch (msg->type) {
+	case WIRE_SYN:
+		session_input_syn(s, &msg->syn, now);
+		break;
+	case WIRE_ACK:
+		session_input_ack(s, &msg->ack, now);
+		break;
+	case WIRE_RST:
+		input_rst(s, &msg->rst);
+		break;
+	case WIRE_FIN:
+		ch = channel_find(s, !msg->fin.opener, msg->fin.ccid);
+		if (ch)
+			channel_input_fin(ch, &msg->fin, now);
+		break;
+	case WIRE_END:
+		ch = channel_find(s, !msg->end.opener, msg->end.ccid);
+		if (ch)
+			channel_input_end(ch, now);
+		break;
+	case WIRE_HELLO:
+	case WIRE_UNKNOWN:
+		break;
+	}
+}
+
+static void input_numbered(struct session *s, const struct wire_msg *msg, tt_time now)
+{
+	int rc = control_accept(&s->control, msg->n);
+
+	if (rc == TT_EEXIST)
+		return;
+	if (rc == TT_EPROTO) {
+		tt_error(s->log,
+			"session: peer=%s control messages before %u are missing; its connections "
+			"end",
+			s->tag, msg->n);
+		close_all(s, REASON_PROTOCOL_ERROR, true);
+	}
+	input_msg(s, msg, now);
+}
+
+int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now)
+{
+	struct wire_msg msg;
+
+	while (len > 0) {
+		int n = wire_decode(data, len, &msg);
+		if (n < 0) {
+			s->sum.control_malformed++;
+			return n;
+		}
+		data += n;
+		len -= (size_t)n;
+		s->sum.control_received++;
+		if (msg.type == WIRE_HELLO)
+			input_hello(s, &msg.hello);
+		else if (s->peer_hello)
+			input_numbered(s, &msg, now);
+	}
+	return TT_OK;
+}
+
+static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
+{
+	struct wire_msg msg = {.type = WIRE_HELLO,
+		.hello = {.version = WIRE_VERSION,
+			.caps = WIRE_CAP_FAST_OPEN,
+			.packet_max = LINK_PACKET_MAX,
+			.seen = s->peer_hello}};
+
+	memcpy(msg.hello.inst, s->cfg.inst, WIRE_INST_LEN);
+	memcpy(msg.hello.name, s->name, sizeof(msg.hello.name));
+	int n = wire_encode(&msg, dst, cap);
+	assert(n > 0);
+	return (size_t)n;
+}
+
+size_t session_control_output(struct session *s, uint8_t *dst)
+{
+	size_t n = 0;
+
+	if (s->path == LINK_DOWN)
+		return 0;
+	s->hello_peeked = s->hello_due;
+	if (s->hello_due)
+		n = put_hello(s, dst, WIRE_MESSAGE_MAX);
+	/* Numbered maps wait for the peer's hello: only it tells whether they are for this process
+	 * of the peer or for one that is gone. */
+	if (s->peer_hello)
+		n += control_peek(&s->control, dst + n, WIRE_MESSAGE_MAX - n);
+	return n;
+}
+
+void session_control_sent(struct session *s, uint32_t receipt)
+{
+	if (s->hello_peeked)
+		s->hello_due = false;
+	s->hello_peeked = false;
+	if (s->peer_hello)
+		control_sent(&s->control, receipt);
+	s->sum.control_sent++;
+}
+
+void session_control_confirmed(struct session *s, uint32_t receipt)
+{
+	control_confirmed(&s->control, receipt);
+}
+
+bool session_control_idle(const struct session *s)
+{
+	return !s->hello_due && control_empty(&s->control);
+}
+
+/* Streams with news: their channels may have bytes to move, or be done. */
+static void collect_ready(struct session *s, tt_time now)
+{
+	struct channel *ch;
+
+	while ((ch = link_ready_next(s->link))) {
+		channel_progress(ch, now);
+		if (ch->state == CHANNEL_OPEN ||
+			(ch->state == CHANNEL_OPENING && ch->out == HALF_OPEN))
+			channel_want(ch, ACTION_READY);
+	}
+}
+
+int session_packet_input(struct session *s, const uint8_t *pkt, size_t len, tt_time now)
+{
+	int rc = link_input(s->link, pkt, len, now);
+	collect_ready(s, now);
+	return rc;
+}
+
+size_t session_packet_output(struct session *s, uint8_t *dst, tt_time now)
+{
+	return link_output(s->link, dst, now);
+}
+
+tt_time session_deadline(const struct session *s)
+{
+	tt_time d = tt_time_min(link_deadline(s->link), tt_heap_deadline(&s->timers));
+	if (s->offline_since != TT_TIME_NEVER && s->sum.active > 0)
+		d = tt_time_min(d, s->offline_since + s->cfg.resume_timeout_us);
+	return d;
+}
+
+void session_on_deadline(struct session *s, tt_time now)
+{
+	link_on_deadline(s->link, now);
+	while (tt_heap_deadline(&s->timers) <= now) {
+		struct tt_heap_node *node = tt_heap_first(&s->timers);
+		channel_on_timer(
+			(struct channel *)((char *)node - offsetof(struct channel, timer)), now);
+	}
+	if (s->offline_since != TT_TIME_NEVER && s->sum.active > 0 &&
+		now >= s->offline_since + s->cfg.resume_timeout_us)
+		close_all(s, REASON_RESUME_TIMEOUT, true);
+}
+
+struct link *session_link(struct session *s)
+{
+	return s->link;
+}
+
+void session_each_channel(
+	const struct session *s, void (*each)(void *user, const struct channel *ch), void *user)
+{
+	for (const struct channel *ch = s->channels; ch; ch = ch->hh.next) {
+		if (ch->state != CHANNEL_CLOSED)
+			each(user, ch);
+	}
+}
+
+void session_stats(const struct session *s, struct session_stats *out)
+{
+	*out = s->sum;
+	out->online = session_ready(s);
+	memcpy(out->peer_name, s->peer_name, sizeof(out->peer_name));
+}

@@ -1,0 +1,222 @@
+/**
+ * Everything with one peer: hello, the control stream, and the channels over one link. Does no I/O
+ * and reads no clock. The caller
+ *
+ *   - hands in what came from the peer: session_control_input, session_packet_input, session_path;
+ *   - pulls what must go to it: session_control_output, session_packet_output;
+ *   - takes actions (session_next_action) and does them with its sockets and its resolver;
+ *   - calls session_on_deadline when session_deadline has come.
+ *
+ * No function here calls back. Channels are freed by channel_release only.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "link.h"
+#include "reason.h"
+#include "tt_addr.h"
+#include "tt_key.h"
+#include "tt_log.h"
+#include "tt_mem.h"
+#include "tt_mode.h"
+#include "tt_rule.h"
+#include "tt_time.h"
+#include "wire.h"
+
+#define SESSION_ADDRS_MAX 16       /* resolved addresses of one target */
+#define SESSION_CHANNELS_MAX 16384 /* default limit of channels with one peer */
+#define SESSION_HALF_OPEN_MAX 1024 /* of them, asked for by the peer and not connected yet */
+#define SESSION_CONNECT_TIMEOUT TT_S(15)
+#define SESSION_RESUME_TIMEOUT TT_S(600)
+
+struct session;
+struct channel;
+
+struct session_config {
+	uint8_t self_key[TT_KEY_LEN], peer_key[TT_KEY_LEN];
+	uint8_t inst[WIRE_INST_LEN]; /* random for this process */
+	const char *name;            /* said in the hello, may be NULL */
+	enum tt_mode mode;
+	bool accept;                 /* the peer may open channels to our targets */
+	const struct tt_rule *rules; /* what it may reach; borrowed until session_set_rules */
+	size_t n_rules;
+	size_t channels_max;        /* 0: SESSION_CHANNELS_MAX */
+	tt_time connect_timeout_us; /* 0: SESSION_CONNECT_TIMEOUT */
+	tt_time idle_timeout_us;    /* 0: never */
+	tt_time resume_timeout_us;  /* 0: SESSION_RESUME_TIMEOUT */
+	uint64_t epoch_ms;          /* milliseconds since a fixed base when `now` was 0, for conv */
+	const struct tt_mem *mem;   /* borrowed, NULL: malloc */
+	const struct tt_log *log;   /* borrowed, may be NULL */
+};
+
+/** TT_OK, TT_ENOMEM. The session starts with its peer offline. */
+int session_new(struct session **out, const struct session_config *cfg, tt_time now);
+
+/** Frees the session and every channel that is left, silently. May be NULL. */
+void session_free(struct session *s);
+
+/** The peer went offline, came online, or changed its path. */
+void session_path(struct session *s, enum link_path path, tt_time now);
+
+/** Hellos were exchanged since the peer came online: channels open without delay. */
+bool session_ready(const struct session *s);
+
+/** New access rules (reload). They bind channels opened from now on. */
+void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_rules);
+
+/** Ends every channel with REASON_SHUTDOWN; the peer is told as long as control output is pulled.
+ */
+void session_shutdown(struct session *s, tt_time now);
+
+/* ---- control stream: friend messages ---- */
+
+/** Takes one friend message of kind WIRE_KIND_MSGPACK. TT_OK, TT_EPROTO, TT_ENOMEM. */
+int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now);
+
+/**
+ * Fills dst (WIRE_MESSAGE_MAX bytes) with the next friend message, one or more maps; returns its
+ * length, 0 when there is none. Calling again without session_control_sent gives the same.
+ */
+size_t session_control_output(struct session *s, uint8_t *dst);
+
+/** The message last given by session_control_output is on its way under this receipt. */
+void session_control_sent(struct session *s, uint32_t receipt);
+
+/** The peer's toxcore has it. */
+void session_control_confirmed(struct session *s, uint32_t receipt);
+
+/** Nothing is waiting to be sent or confirmed. */
+bool session_control_idle(const struct session *s);
+
+/* ---- packets ---- */
+
+int session_packet_input(struct session *s, const uint8_t *pkt, size_t len, tt_time now);
+
+/** Fills dst (LINK_PACKET_MAX bytes) with the next lossy packet; 0 when nothing may go out now. */
+size_t session_packet_output(struct session *s, uint8_t *dst, tt_time now);
+
+/** When session_on_deadline must be called; not later than now when there are packets to pull. */
+tt_time session_deadline(const struct session *s);
+void session_on_deadline(struct session *s, tt_time now);
+
+/** The link, for probes and statistics. Owned by the session. */
+struct link *session_link(struct session *s);
+
+/* ---- actions ---- */
+
+enum session_action_type {
+	ACTION_RESOLVE,  /* accepter: resolve action.host, then channel_resolved */
+	ACTION_DIAL,     /* accepter: connect to one of addrs, then channel_dialed */
+	ACTION_OPENED,   /* the channel is open: move bytes */
+	ACTION_READY,    /* there are bytes to read or space to write: move bytes */
+	ACTION_SHUTDOWN, /* all of the peer's bytes were taken: shut down the socket's write side */
+	ACTION_CLOSED,   /* it is over (channel_reason): close the socket, channel_release */
+};
+
+struct session_action {
+	enum session_action_type type;
+	struct channel *channel;
+	void *user; /* the channel's, as given to session_open or channel_set_user */
+	/* RESOLVE, DIAL */
+	const char *host;            /* the channel's, as the peer wrote it */
+	const struct tt_addr *addrs; /* DIAL: those that the rules allow; the channel's */
+	size_t n_addrs;
+	uint16_t port;
+};
+
+/** Takes the next action; false when there is none. */
+bool session_next_action(struct session *s, struct session_action *out);
+
+/* ---- channels ---- */
+
+struct channel_target {
+	const char *host; /* as the peer will resolve it, no brackets */
+	uint16_t port;
+	const char *tunnel; /* the forward's name, may be NULL */
+};
+
+/**
+ * Opens a channel; the SYN goes out when the peer is online and has said hello. TT_OK, TT_ELIMIT,
+ * TT_ENOMEM, TT_EINVAL. `user` comes back in every action.
+ */
+int session_open(struct session *s, const struct channel_target *t, struct channel **out,
+	void *user, tt_time now);
+
+/** The owner of an accepted channel's socket. */
+void channel_set_user(struct channel *ch, void *user);
+
+/** Answers ACTION_RESOLVE. n = 0: the name does not resolve. The rules decide what may be dialled.
+ */
+void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n, tt_time now);
+
+/**
+ * Answers ACTION_DIAL: REASON_NONE when it is connected, else why not (REASON_REFUSED_BY_TARGET,
+ * REASON_TARGET_UNREACHABLE, REASON_TARGET_TIMEOUT, REASON_LIMIT).
+ */
+void channel_dialed(struct channel *ch, enum close_reason why_not, tt_time now);
+
+/** Bytes from the local socket towards the peer, as kcp_send_reserve and _commit. */
+int channel_send_reserve(struct channel *ch, struct iovec *iov, int cap, size_t max_bytes);
+void channel_send_commit(struct channel *ch, size_t len, tt_time now);
+
+/** The local socket has reached its end of file: nothing more will be sent. */
+void channel_send_eof(struct channel *ch, tt_time now);
+
+/** Bytes from the peer for the local socket, as kcp_recv_peek and _consume. */
+int channel_recv_peek(const struct channel *ch, struct iovec *iov, int cap);
+void channel_recv_consume(struct channel *ch, size_t n, tt_time now);
+
+/** Cuts the channel off, both directions, now. ACTION_CLOSED follows. */
+void channel_abort(struct channel *ch, enum close_reason why, tt_time now);
+
+/** After ACTION_CLOSED: the caller has let go of the channel. */
+void channel_release(struct channel *ch);
+
+enum channel_state {
+	CHANNEL_OPENING,   /* opener: waiting for the ack */
+	CHANNEL_RESOLVING, /* accepter */
+	CHANNEL_DIALING,   /* accepter */
+	CHANNEL_OPEN,
+	CHANNEL_CLOSED,
+};
+
+struct channel_info {
+	uint32_t ccid;
+	bool opener;
+	enum channel_state state;
+	enum close_reason reason;
+	uint64_t bytes_in, bytes_out; /* from and to the peer, payload */
+	tt_time opened_at;            /* when session_open or the SYN was handled */
+	const char *host;             /* the channel's */
+	uint16_t port;
+	const char *tunnel; /* the forward's name, "" when there is none; the channel's */
+	const char *text;   /* the peer's words beside its reason, "" when there are none */
+};
+
+void channel_info(const struct channel *ch, struct channel_info *out);
+const char *channel_state_name(enum channel_state st);
+
+/** Calls `each` for every channel that is not closed. It must not open or release channels. */
+void session_each_channel(
+	const struct session *s, void (*each)(void *user, const struct channel *ch), void *user);
+
+struct session_stats {
+	uint64_t opened; /* channels ever asked for, by either side */
+	uint64_t ok;     /* of them, those that got open */
+	uint64_t failed; /* of them, those that did not */
+	size_t active;   /* not closed */
+	uint64_t reasons[REASON_COUNT];
+	uint64_t control_sent, control_received, control_malformed;
+	uint64_t restarts; /* of the peer */
+	bool online;
+	char peer_name[WIRE_NAME_MAX + 1]; /* from its hello */
+};
+
+void session_stats(const struct session *s, struct session_stats *out);
+
+#endif

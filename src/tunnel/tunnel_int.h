@@ -1,0 +1,108 @@
+/* What the files of this folder share. */
+#ifndef TUNNEL_INT_H
+#define TUNNEL_INT_H
+
+#define HASH_NONFATAL_OOM 1 /* an item that could not be added has a NULL hh.tbl */
+#include <uthash.h>
+
+#include "control.h"
+#include "session.h"
+#include "tt_heap.h"
+
+/* One direction of a channel. It only moves forwards. */
+enum half {
+	HALF_OPEN, /* bytes may still be added */
+	HALF_FIN,  /* its length is known; bytes are under way */
+	HALF_DONE, /* out: the peer has them all; in: our socket has them all and is shut down */
+};
+
+/* Who ended its direction first, for the reason of an orderly close. */
+enum first_fin { FIRST_NOBODY, FIRST_ME, FIRST_PEER, FIRST_BOTH };
+
+struct channel {
+	struct session *session;
+	uint64_t key; /* of the hash: opener << 32 | ccid */
+	UT_hash_handle hh;
+	void *user;
+	struct link_stream *stream; /* NULL once closed */
+
+	uint32_t ccid;
+	bool opener;
+	bool peer_ended; /* its `end` came: it needs nothing from us any more */
+	bool half_open;  /* counted in session->half_open */
+	enum channel_state state;
+	enum close_reason reason;
+	enum half out, in;
+	enum first_fin first;
+	uint64_t out_bytes;    /* handed in by our socket */
+	uint64_t in_bytes;     /* taken by our socket */
+	uint64_t in_fin_bytes; /* HALF_FIN and later: what the peer's direction carries in all */
+	tt_time opened_at, active_at;
+	struct tt_heap_node timer; /* connect or idle time-out */
+
+	unsigned actions; /* bits 1 << enum session_action_type that were not taken yet */
+	bool queued;      /* in the session's list of channels with actions */
+	struct channel *action_next;
+
+	struct tt_addr *addrs; /* what may be dialled, until it was */
+	size_t n_addrs;
+	char *text; /* the peer's words in its rst, or NULL */
+	uint16_t port;
+	char *tunnel; /* points behind the host */
+	char host[];
+};
+
+struct session {
+	const struct tt_mem *mem;
+	const struct tt_log *log;
+	struct session_config cfg;
+	char name[WIRE_NAME_MAX + 1];
+	char tag[9];       /* of the peer, for log lines */
+	uint32_t conv_bit; /* bit 31 of the convs that we propose */
+
+	struct link *link;
+	struct control control;
+	enum link_path path;
+	bool hello_due;    /* ours must go out */
+	bool hello_peeked; /* ... and is in what session_control_output last gave */
+	bool peer_hello;   /* the peer's has come since it came online */
+	bool knows_peer;   /* peer_inst is set */
+	uint8_t peer_inst[WIRE_INST_LEN];
+	uint32_t peer_caps;
+	char peer_name[WIRE_NAME_MAX + 1];
+	tt_time offline_since; /* TT_TIME_NEVER while online */
+
+	struct channel *channels; /* uthash by key; closed ones stay until released */
+	size_t half_open;
+	uint32_t last_ccid;
+	struct tt_heap timers;
+	struct channel *action_head, *action_tail;
+	struct session_stats sum;
+	struct tt_ratelimit refusals; /* log lines that the peer can cause */
+};
+
+/* channel.c */
+struct channel *channel_find(struct session *s, bool opener, uint32_t ccid);
+int channel_new(struct channel **out, struct session *s, bool opener, uint32_t ccid,
+	const char *host, uint16_t port, const char *tunnel, tt_time now);
+void channel_set_state(struct channel *ch, enum channel_state st);
+void channel_want(struct channel *ch, enum session_action_type type);
+void channel_opened(struct channel *ch, tt_time now);
+void channel_close(struct channel *ch, enum close_reason why);
+/* Tells the peer and closes. */
+void channel_reset(struct channel *ch, enum close_reason why);
+/* Moves both halves as far as they go and closes the channel when both are done. */
+void channel_progress(struct channel *ch, tt_time now);
+void channel_on_timer(struct channel *ch, tt_time now);
+void channel_input_fin(struct channel *ch, const struct wire_fin *fin, tt_time now);
+void channel_input_end(struct channel *ch, tt_time now);
+
+/* open.c */
+void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now);
+void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time now);
+
+/* session.c: queues a map for the peer; out of memory ends nothing here, the peer's timers do */
+void session_push(struct session *s, struct wire_msg *msg);
+void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_reason why);
+
+#endif
