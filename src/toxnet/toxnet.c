@@ -1,0 +1,326 @@
+#include "toxnet.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "toxnet_int.h"
+#include "toxnet_symbols.h"
+#include "tt_err.h"
+
+#define SAVE_EVERY TT_S(300) /* the list of known DHT nodes grows old */
+#define SAVE_RETRY TT_S(60)
+#define CLIENTS_CHECK_EVERY TT_S(1)
+
+/*
+ * How long toxcore may sleep. Nothing wakes us for TCP: its descriptors cannot be told from
+ * others. A burst of more than about 90 packets to a relay is dropped, and a relay moved 2.4 MB/s
+ * when it slept between its rounds and 32 MB/s when it was polled every millisecond.
+ */
+#define POLL_RELAY_BUSY TT_MS(1)
+#define POLL_TCP TT_MS(5)
+#define POLL_QUEUE_FULL TT_MS(10)
+
+/* The port range that toxcore uses when it is told none (TOX_PORTRANGE_FROM, _TO in network.h). */
+#define PORT_FIRST 33445u
+#define PORT_LAST 33545u
+
+#define say(...) snprintf(why, cap, __VA_ARGS__)
+
+static void on_log(Tox *tox, TOX_LOG_LEVEL level, const char *file, uint32_t line, const char *func,
+	const char *message, void *user)
+{
+	(void)tox;
+	(void)func;
+	/* What toxcore calls an error is mostly the state of somebody else's network. */
+	enum tt_log_level at = level >= TOX_LOG_LEVEL_WARNING ? TT_LOG_DEBUG : TT_LOG_TRACE;
+	tt_log_at((const struct tt_log *)user, at, "toxcore: %s:%u %s", file, (unsigned)line,
+		message);
+}
+
+static void options_set(struct Tox_Options *o, const struct toxnet_config *cfg,
+	const struct toxnet_blob *save, bool ipv6)
+{
+	static const Tox_Proxy_Type proxies[] = {[TOXNET_PROXY_NONE] = TOX_PROXY_TYPE_NONE,
+		[TOXNET_PROXY_SOCKS5] = TOX_PROXY_TYPE_SOCKS5,
+		[TOXNET_PROXY_HTTP] = TOX_PROXY_TYPE_HTTP};
+	bool proxy = cfg->proxy_type != TOXNET_PROXY_NONE;
+
+	tox_options_set_ipv6_enabled(o, ipv6);
+	tox_options_set_udp_enabled(o, cfg->udp && !proxy);
+	tox_options_set_local_discovery_enabled(o, cfg->lan && cfg->udp && !proxy);
+	tox_options_set_hole_punching_enabled(o, true);
+	tox_options_set_start_port(o, cfg->udp_port_first);
+	tox_options_set_end_port(o, cfg->udp_port_last);
+	tox_options_set_tcp_port(o, cfg->relay_port);
+	if (proxy) {
+		tox_options_set_proxy_type(o, proxies[cfg->proxy_type]);
+		tox_options_set_proxy_host(o, cfg->proxy_host);
+		tox_options_set_proxy_port(o, cfg->proxy_port);
+	}
+	if (save->data) {
+		tox_options_set_savedata_type(o, TOX_SAVEDATA_TYPE_TOX_SAVE);
+		tox_options_set_savedata_data(o, save->data, save->len);
+	}
+	if (cfg->log) {
+		tox_options_set_log_callback(o, on_log);
+		tox_options_set_log_user_data(o, (void *)(uintptr_t)cfg->log);
+	}
+}
+
+static int new_error(Tox_Err_New err, const struct toxnet_config *cfg, char *why, size_t cap)
+{
+	unsigned first = cfg->udp_port_first ? cfg->udp_port_first : PORT_FIRST;
+	unsigned last = cfg->udp_port_last ? cfg->udp_port_last : PORT_LAST;
+
+	switch (err) {
+	case TOX_ERR_NEW_PORT_ALLOC:
+		if (cfg->udp && cfg->relay_port)
+			say("cannot bind a UDP port of %u to %u, or the relay port %u: in use or "
+			    "not "
+			    "permitted",
+				first, last, cfg->relay_port);
+		else if (cfg->relay_port)
+			say("cannot bind the relay port %u: in use or not permitted",
+				cfg->relay_port);
+		else
+			say("cannot bind a UDP port of %u to %u: in use or not permitted", first,
+				last);
+		return TT_EINVAL;
+	case TOX_ERR_NEW_PROXY_BAD_TYPE:
+	case TOX_ERR_NEW_PROXY_BAD_HOST:
+	case TOX_ERR_NEW_PROXY_BAD_PORT:
+	case TOX_ERR_NEW_PROXY_NOT_FOUND:
+		say("the proxy %s port %u cannot be used",
+			cfg->proxy_host ? cfg->proxy_host : "(none)", cfg->proxy_port);
+		return TT_EINVAL;
+	case TOX_ERR_NEW_LOAD_ENCRYPTED:
+		say("the identity is encrypted with a passphrase; it was left alone");
+		return TT_EPROTO;
+	case TOX_ERR_NEW_LOAD_BAD_FORMAT:
+		say("the identity is damaged; it was left alone, restore it from a copy or remove "
+		    "it to start with a new one");
+		return TT_EPROTO;
+	case TOX_ERR_NEW_MALLOC:
+		say("out of memory");
+		return TT_ENOMEM;
+	default:
+		say("toxcore cannot start (error %d)", (int)err);
+		return TT_EIO;
+	}
+}
+
+/* One try of tox_new. A Tox that could not load all of its save is not one to go on with. */
+static Tox *tox_open(const struct toxnet *tn, const struct toxnet_blob *save,
+	const uint8_t *dht_secret, bool ipv6, Tox_Err_New *err)
+{
+	struct Tox_Options *o = tox_options_new(NULL);
+	if (!o) {
+		*err = TOX_ERR_NEW_MALLOC;
+		return NULL;
+	}
+	options_set(o, &tn->cfg, save, ipv6);
+	if (dht_secret)
+		toxnet_symbols_keypair_set(dht_secret);
+	Tox *tox = tox_new(o, err);
+	if (!toxnet_symbols_keypair_clear() && dht_secret)
+		tt_warn(tn->cfg.log, "tox: the node key is not used, bootstrap lines will change");
+	tox_options_free(o);
+	if (tox && *err != TOX_ERR_NEW_OK) {
+		tox_kill(tox);
+		tox = NULL;
+	}
+	return tox;
+}
+
+static int tox_start(struct toxnet *tn, const struct toxnet_blob *save, const uint8_t *dht_secret,
+	char *why, size_t cap)
+{
+	static const uint8_t name[] = "toxtun";
+	struct toxnet_fd_set before = {0};
+	Tox_Err_New err;
+
+	int rc = toxnet_fd_snapshot(&before);
+	if (rc != TT_OK) {
+		say("out of memory");
+		goto out;
+	}
+	tn->tox = tox_open(tn, save, dht_secret, true, &err);
+	if (!tn->tox && (err == TOX_ERR_NEW_PORT_ALLOC || err == TOX_ERR_NEW_MALLOC)) {
+		/* Also what a kernel without IPv6 looks like. */
+		Tox_Err_New err4;
+		tn->tox = tox_open(tn, save, dht_secret, false, &err4);
+		if (tn->tox)
+			tt_info(tn->cfg.log, "tox: without IPv6");
+	}
+	if (!tn->tox) {
+		rc = new_error(err, &tn->cfg, why, cap);
+		goto out;
+	}
+	tn->udp_port = tox_self_get_udp_port(tn->tox, NULL);
+	tn->udp_fd = toxnet_fd_find_udp(&before, tn->udp_port);
+	if (tn->udp_port != 0 && tn->udp_fd < 0)
+		tt_warn(tn->cfg.log, "tox: UDP socket not found, packets wait up to 50 ms");
+	toxnet_callbacks_set(tn->tox);
+	tox_self_set_name(tn->tox, name, sizeof(name) - 1, NULL);
+	tox_self_set_status_message(tn->tox, name, sizeof(name) - 1, NULL);
+out:
+	toxnet_fd_clear(&before);
+	return rc;
+}
+
+int toxnet_new(
+	struct toxnet **out, const struct toxnet_config *cfg, tt_time now, char *why, size_t cap)
+{
+	uint8_t secret[TT_KEY_LEN];
+	const uint8_t *dht_secret = NULL;
+	struct toxnet_blob save = {0};
+	int rc = TT_ENOMEM;
+
+	say("out of memory");
+	struct toxnet *tn = sodium_init() >= 0 ? calloc(1, sizeof(*tn)) : NULL;
+	if (!tn)
+		goto out;
+	tn->cfg = *cfg;
+	tn->dir_fd = tn->lock_fd = tn->udp_fd = -1;
+	tn->now = now;
+	tn->save_at = now + SAVE_EVERY;
+	toxnet_queue_init(&tn->queue);
+	toxnet_boot_init(&tn->boot);
+
+	rc = TT_OK;
+	if (cfg->data_dir) {
+		rc = toxnet_dir_open(tn, cfg->data_dir, why, cap);
+		if (rc == TT_OK)
+			rc = toxnet_identity_load(tn, &save, why, cap);
+		if (rc == TT_OK && cfg->node) {
+			rc = toxnet_node_key(tn, secret, why, cap);
+			dht_secret = secret;
+		}
+	}
+	if (rc == TT_OK)
+		rc = tox_start(tn, &save, dht_secret, why, cap);
+	if (rc != TT_OK)
+		goto out;
+	if (!save.data) { /* a new identity is on the disk before anybody is told of it */
+		tn->save_due = true;
+		rc = toxnet_save(tn);
+		if (rc != TT_OK) {
+			say("cannot save the identity in %s: %s", cfg->data_dir, strerror(errno));
+			tn->save_due = false;
+			goto out;
+		}
+	}
+	tn->cfg.data_dir = tn->cfg.proxy_host = NULL;
+	*out = tn;
+	tn = NULL;
+out:
+	sodium_memzero(secret, sizeof(secret));
+	toxnet_blob_clear(&save);
+	toxnet_free(tn);
+	return rc;
+}
+
+void toxnet_free(struct toxnet *tn)
+{
+	if (!tn)
+		return;
+	if (tn->tox) {
+		if (tn->stats.iterations > 0)
+			tn->save_due = true; /* the DHT nodes that it knows by now */
+		toxnet_save(tn);
+		tox_kill(tn->tox); /* tells the friends, who see us go at once */
+	}
+	toxnet_dir_close(tn);
+	toxnet_boot_clear(&tn->boot);
+	toxnet_queue_clear(&tn->queue);
+	free(tn);
+}
+
+void toxnet_self_id(const struct toxnet *tn, uint8_t id[TT_TOXID_LEN])
+{
+	tox_self_get_address(tn->tox, id);
+}
+
+void toxnet_self_key(const struct toxnet *tn, uint8_t key[TT_KEY_LEN])
+{
+	tox_self_get_public_key(tn->tox, key);
+}
+
+void toxnet_dht_key(const struct toxnet *tn, uint8_t key[TT_KEY_LEN])
+{
+	tox_self_get_dht_id(tn->tox, key);
+}
+
+uint16_t toxnet_udp_port(const struct toxnet *tn)
+{
+	return tn->udp_port;
+}
+
+enum toxnet_path toxnet_self_path(const struct toxnet *tn)
+{
+	return tn->self_path;
+}
+
+size_t toxnet_fds(const struct toxnet *tn, int *fds, size_t cap)
+{
+	if (tn->udp_fd < 0 || cap == 0)
+		return 0;
+	fds[0] = tn->udp_fd;
+	return 1;
+}
+
+static bool any_friend_by_tcp(const struct toxnet *tn)
+{
+	size_t count = toxnet_friend_count(tn);
+	for (uint32_t i = 0, seen = 0; seen < count; i++) {
+		if (!tox_friend_exists(tn->tox, i))
+			continue;
+		seen++;
+		if (toxnet_friend_path(tn, i) == TOXNET_PATH_TCP)
+			return true;
+	}
+	return false;
+}
+
+static tt_time poll_interval(struct toxnet *tn)
+{
+	tt_time t = TT_MS((tt_time)tox_iteration_interval(tn->tox));
+	if (t == 0)
+		t = TT_MS(1);
+	if (tn->cfg.relay_port != 0) {
+		if (tt_time_since(tn->now, tn->clients_checked_at) >= CLIENTS_CHECK_EVERY) {
+			tn->clients_checked_at = tn->now;
+			tn->relay_clients = toxnet_fd_has_client(tn->cfg.relay_port);
+		}
+		return tt_time_min(t, tn->relay_clients ? POLL_RELAY_BUSY : POLL_TCP);
+	}
+	if (tn->self_path == TOXNET_PATH_TCP || any_friend_by_tcp(tn))
+		return tt_time_min(t, POLL_TCP);
+	return t;
+}
+
+tt_time toxnet_iterate(struct toxnet *tn, tt_time now)
+{
+	tn->now = now;
+	toxnet_queue_release(&tn->queue);
+	if (toxnet_queue_full(&tn->queue))
+		return now + POLL_QUEUE_FULL;
+	toxnet_boot_run(tn);
+	tox_iterate(tn->tox, tn);
+	tn->stats.iterations++;
+	if (now >= tn->save_at) {
+		tn->save_due = true;
+		tn->save_at = now + (toxnet_save(tn) == TT_OK ? SAVE_EVERY : SAVE_RETRY);
+	}
+	tt_time next = tt_time_min(now + poll_interval(tn), tn->save_at);
+	tt_time boot = tn->boot.at > now ? tn->boot.at : now + TT_MS(1);
+	return tt_time_min(next, tn->boot.n > 0 ? boot : TT_TIME_NEVER);
+}
+
+void toxnet_stats(const struct toxnet *tn, struct toxnet_stats *out)
+{
+	*out = tn->stats;
+}

@@ -1,0 +1,140 @@
+/* Finding toxcore's sockets: it has no function that tells them. */
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "toxnet_int.h"
+#include "tt_err.h"
+
+#define FD_GUESS 1024 /* how many to try where there is no /proc */
+
+/* Returns true to stop. */
+typedef bool fd_visit(int fd, void *arg);
+
+static void for_each_fd(fd_visit *visit, void *arg)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	if (!dir) {
+		for (int fd = 0; fd < FD_GUESS && !visit(fd, arg); fd++)
+			;
+		return;
+	}
+	for (struct dirent *e; (e = readdir(dir));) {
+		char *end;
+		long fd = strtol(e->d_name, &end, 10);
+		if (end == e->d_name || *end || fd == dirfd(dir))
+			continue;
+		if (visit((int)fd, arg))
+			break;
+	}
+	closedir(dir);
+}
+
+/* The local port of an Internet socket of this type; -1 when fd is none. */
+static int socket_port(int fd, int want_type)
+{
+	int type;
+	socklen_t len = sizeof(type);
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = {0};
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != want_type)
+		return -1;
+	len = sizeof(a);
+	if (getsockname(fd, &a.sa, &len) != 0)
+		return -1;
+	if (a.sa.sa_family == AF_INET)
+		return ntohs(a.v4.sin_port);
+	if (a.sa.sa_family == AF_INET6)
+		return ntohs(a.v6.sin6_port);
+	return -1;
+}
+
+struct snapshot {
+	struct toxnet_fd_set *set;
+	int rc;
+};
+
+static bool add_udp(int fd, void *arg)
+{
+	struct snapshot *s = arg;
+	struct toxnet_fd_set *set = s->set;
+
+	if (socket_port(fd, SOCK_DGRAM) < 0)
+		return false;
+	if (set->n == set->cap) {
+		size_t cap = set->cap ? set->cap * 2 : 16;
+		int *fds = realloc(set->fds, cap * sizeof(*fds));
+		if (!fds) {
+			s->rc = TT_ENOMEM;
+			return true;
+		}
+		set->fds = fds;
+		set->cap = cap;
+	}
+	set->fds[set->n++] = fd;
+	return false;
+}
+
+int toxnet_fd_snapshot(struct toxnet_fd_set *out)
+{
+	struct snapshot s = {.set = out, .rc = TT_OK};
+	for_each_fd(add_udp, &s);
+	return s.rc;
+}
+
+void toxnet_fd_clear(struct toxnet_fd_set *s)
+{
+	free(s->fds);
+	*s = (struct toxnet_fd_set){0};
+}
+
+struct search {
+	const struct toxnet_fd_set *before;
+	uint16_t port;
+	int found;
+};
+
+static bool is_new_udp(int fd, void *arg)
+{
+	struct search *s = arg;
+	if (socket_port(fd, SOCK_DGRAM) != s->port)
+		return false;
+	for (size_t i = 0; i < s->before->n; i++) {
+		if (s->before->fds[i] == fd)
+			return false;
+	}
+	s->found = fd;
+	return true;
+}
+
+int toxnet_fd_find_udp(const struct toxnet_fd_set *before, uint16_t port)
+{
+	struct search s = {.before = before, .port = port, .found = -1};
+	if (port != 0)
+		for_each_fd(is_new_udp, &s);
+	return s.found;
+}
+
+static bool is_client(int fd, void *arg)
+{
+	struct search *s = arg;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	if (socket_port(fd, SOCK_STREAM) != s->port ||
+		getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+		return false;
+	s->found = fd;
+	return true;
+}
+
+bool toxnet_fd_has_client(uint16_t port)
+{
+	struct search s = {.port = port, .found = -1};
+	for_each_fd(is_client, &s);
+	return s.found >= 0;
+}

@@ -1,0 +1,99 @@
+/** What the files of src/toxnet share with each other. */
+#ifndef TOXNET_INT_H
+#define TOXNET_INT_H
+
+#include <tox/tox.h>
+
+#include "toxnet.h"
+
+/* Events that wait for toxnet_event_next. */
+struct toxnet_queue {
+	struct toxnet_node_event *first, **last;
+	struct toxnet_node_event *taken; /* the one whose data the caller may still read */
+	size_t bytes;
+};
+
+struct toxnet_boot_node {
+	char host[TT_ADDR_TEXT_MAX];
+	uint16_t udp_port, tcp_ports[4];
+	uint8_t key[TT_KEY_LEN];
+	unsigned tries;
+};
+
+struct toxnet_boot {
+	struct toxnet_boot_node *nodes;
+	size_t n, cap;
+	size_t unasked; /* nodes with tries == 0 */
+	size_t cursor;
+	unsigned relays; /* added since we were online last */
+	tt_time backoff_us;
+	tt_time at; /* next round; TT_TIME_NEVER while online */
+};
+
+struct toxnet {
+	struct toxnet_config cfg; /* its strings are not kept */
+	Tox *tox;
+	int dir_fd;  /* data directory, -1 without one */
+	int lock_fd; /* -1 without one */
+	int udp_fd;  /* toxcore's, not ours to close; -1 without UDP */
+	uint16_t udp_port;
+	tt_time now;
+	tt_time save_at;
+	bool save_due; /* something worth keeping changed */
+	tt_time clients_checked_at;
+	bool relay_clients;
+	enum toxnet_path self_path;
+	struct toxnet_queue queue;
+	struct toxnet_boot boot;
+	struct toxnet_stats stats;
+};
+
+enum toxnet_path toxnet_path_of(Tox_Connection c);
+
+/* toxnet_event.c */
+void toxnet_queue_init(struct toxnet_queue *q);
+void toxnet_queue_clear(struct toxnet_queue *q);
+bool toxnet_queue_full(const struct toxnet_queue *q);
+/* Forgets what is queued about a friend that is removed: its number will be given to another. */
+void toxnet_queue_drop_friend(struct toxnet_queue *q, uint32_t friend_number);
+/* The caller is done with the data of the event that it took last. */
+void toxnet_queue_release(struct toxnet_queue *q);
+void toxnet_callbacks_set(Tox *tox);
+
+/* toxnet_boot.c */
+void toxnet_boot_init(struct toxnet_boot *b);
+void toxnet_boot_clear(struct toxnet_boot *b);
+void toxnet_boot_run(struct toxnet *tn);
+void toxnet_boot_path_changed(struct toxnet *tn, enum toxnet_path from, enum toxnet_path to);
+
+/* toxnet_identity.c */
+struct toxnet_blob {
+	uint8_t *data; /* NULL: there is none */
+	size_t len;
+};
+/* Opens (or makes) and locks the data directory. */
+int toxnet_dir_open(struct toxnet *tn, const char *path, char *why, size_t cap);
+void toxnet_dir_close(struct toxnet *tn);
+/* Reads and checks the save file; TT_OK with no data when there is none yet. */
+int toxnet_identity_load(const struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap);
+void toxnet_blob_clear(struct toxnet_blob *b);
+/* The secret half of the DHT key of `toxtun node`, made at the first start. */
+int toxnet_node_key(const struct toxnet *tn, uint8_t secret[TT_KEY_LEN], char *why, size_t cap);
+
+/* Marks the identity as changed; it is saved within a second. */
+void toxnet_save_soon(struct toxnet *tn);
+
+/* toxnet_fd.c */
+struct toxnet_fd_set {
+	int *fds;
+	size_t n, cap;
+};
+/* The UDP sockets that this process has now. */
+int toxnet_fd_snapshot(struct toxnet_fd_set *out);
+void toxnet_fd_clear(struct toxnet_fd_set *s);
+/* The UDP socket bound to port that is not in `before`, or -1. */
+int toxnet_fd_find_udp(const struct toxnet_fd_set *before, uint16_t port);
+/* True when somebody is connected to our TCP port. */
+bool toxnet_fd_has_client(uint16_t port);
+
+#endif

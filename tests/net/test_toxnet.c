@@ -1,0 +1,629 @@
+/*
+ * The Tox node: identity on disk, and a private Tox network of one node and two peers in this
+ * process, on the loopback of a network namespace that the test makes for itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "toxnet.h"
+#include "tt_err.h"
+
+static tt_time clock_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return TT_S((tt_time)ts.tv_sec) + (tt_time)ts.tv_nsec / 1000;
+}
+
+/* A loopback-only network of our own. */
+static bool enter_namespace(void)
+{
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return false;
+	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
+	if (fd >= 0)
+		close(fd);
+	return up;
+}
+
+static void log_write(void *user, enum tt_log_level level, const char *line)
+{
+	(void)level;
+	char *last = user;
+	if (getenv("TEST_LOG"))
+		fprintf(stderr, "# %s\n", line);
+	snprintf(last, 256, "%s", line);
+}
+
+struct files {
+	char root[64], dir[128];
+	char last_line[256];
+	struct tt_log log;
+};
+
+static int files_setup(void **state)
+{
+	struct files *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	f->log = (struct tt_log){.write = log_write, .user = f->last_line, .level = TT_LOG_INFO};
+	snprintf(f->root, sizeof(f->root), "/tmp/test_toxnet.XXXXXX");
+	assert_non_null(mkdtemp(f->root));
+	snprintf(f->dir, sizeof(f->dir), "%s/a/b", f->root);
+	*state = f;
+	return 0;
+}
+
+static int files_teardown(void **state)
+{
+	struct files *f = *state;
+	static const char *const names[] = {"a/b/lock", "a/b/identity.tox", "a/b/node.key",
+		"a/b/identity.tox.tmp", "a/b/other", "a/b", "a"};
+	char path[256];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->root, names[i]);
+		remove(path);
+	}
+	assert_int_equal(rmdir(f->root), 0); /* nothing else was left behind */
+	free(f);
+	return 0;
+}
+
+static const char *in_dir(const struct files *f, const char *name, char dst[256])
+{
+	snprintf(dst, 256, "%s/%s", f->dir, name);
+	return dst;
+}
+
+static int start_as(struct files *f, bool node, struct toxnet **out, char why[256])
+{
+	struct toxnet_config cfg = {.data_dir = f->dir, .node = node, .udp = true, .log = &f->log};
+	why[0] = '\0';
+	return toxnet_new(out, &cfg, clock_now(), why, 256);
+}
+
+static int start(struct files *f, struct toxnet **out, char why[256])
+{
+	return start_as(f, false, out, why);
+}
+
+static unsigned mode_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 0777u;
+}
+
+static size_t slurp(const char *path, uint8_t *dst, size_t cap)
+{
+	int fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	ssize_t n = read(fd, dst, cap);
+	assert_true(n >= 0);
+	close(fd);
+	return (size_t)n;
+}
+
+static void spit(const char *path, const uint8_t *src, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, src, n), n);
+	close(fd);
+}
+
+static void identity_is_private_and_persists(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn;
+	uint8_t id[2][TT_TOXID_LEN], dht[2][TT_KEY_LEN], key[TT_KEY_LEN], other[TT_KEY_LEN] = {9};
+	char why[256], path[256];
+	uint32_t number = 7;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(start(f, &tn, why), TT_OK);
+		toxnet_self_id(tn, id[i]);
+		toxnet_self_key(tn, key);
+		assert_memory_equal(key, id[i], TT_KEY_LEN);
+		toxnet_dht_key(tn, dht[i]);
+		if (i == 0) {
+			assert_int_equal(toxnet_friend_accept(tn, other, &number), TT_OK);
+			assert_int_equal(toxnet_friend_accept(tn, key, &number), TT_EINVAL);
+		}
+		assert_int_equal(toxnet_friend_find(tn, other), number);
+		assert_int_equal(toxnet_friend_count(tn), 1);
+		toxnet_free(tn);
+	}
+	assert_memory_equal(id[0], id[1], TT_TOXID_LEN);
+	assert_memory_not_equal(dht[0], dht[1], TT_KEY_LEN); /* only a node keeps this one */
+	assert_int_equal(mode_of(f->dir), 0700);
+	assert_int_equal(mode_of(in_dir(f, "identity.tox", path)), 0600);
+	toxnet_free(NULL);
+}
+
+static void new_identity_is_on_the_disk_at_once(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn;
+	char why[256], path[256];
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	assert_int_equal(access(in_dir(f, "identity.tox", path), R_OK), 0);
+	toxnet_free(tn);
+}
+
+static void node_keeps_its_dht_key(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn;
+	uint8_t dht[3][TT_KEY_LEN];
+	char why[256], path[256];
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			unlink(in_dir(f, "node.key", path));
+		assert_int_equal(start_as(f, true, &tn, why), TT_OK);
+		toxnet_dht_key(tn, dht[i]);
+		toxnet_free(tn);
+		assert_int_equal(mode_of(in_dir(f, "node.key", path)), 0600);
+	}
+	assert_memory_equal(dht[0], dht[1], TT_KEY_LEN);
+	assert_memory_not_equal(dht[0], dht[2], TT_KEY_LEN);
+
+	spit(in_dir(f, "node.key", path), dht[0], 31);
+	assert_int_equal(start_as(f, true, &tn, why), TT_EPROTO);
+	assert_non_null(strstr(why, "node.key"));
+}
+
+static void data_directory_has_one_owner(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn, *second = NULL;
+	char why[256], pid[32];
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	assert_int_equal(start(f, &second, why), TT_EBUSY);
+	assert_null(second);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_non_null(strstr(why, pid));
+	toxnet_free(tn);
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	toxnet_free(tn);
+
+	if (geteuid() == 0) { /* somebody else's */
+		assert_int_equal(chown(f->dir, 12345, 12345), 0);
+		assert_int_equal(start(f, &tn, why), TT_EPERM);
+		assert_non_null(strstr(why, "12345"));
+		assert_int_equal(chown(f->dir, 0, 0), 0);
+	}
+}
+
+static void damaged_save_is_left_alone(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn;
+	uint8_t good[8192], bad[8192], after[8192];
+	char why[256], path[256];
+
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	toxnet_free(tn);
+	in_dir(f, "identity.tox", path);
+	size_t len = slurp(path, good, sizeof(good));
+	assert_in_range(len, 100, sizeof(good) - 1);
+
+	size_t whole = len; /* toxcore pads the file with zeroes after its last section */
+	while (good[whole - 1] == 0)
+		whole--;
+	for (size_t cut = 0; cut < whole; cut++) {
+		spit(path, good, cut);
+		assert_int_equal(start(f, &tn, why), TT_EPROTO);
+		assert_true(strlen(why) > 20);
+		assert_int_equal(slurp(path, after, sizeof(after)), cut);
+		assert_memory_equal(after, good, cut);
+	}
+	for (size_t at = 0; at < 8 + 8 + 4 + 64; at++) { /* headers and keys, but not the nospam */
+		if (at >= 16 && at < 20)
+			continue;
+		memcpy(bad, good, len);
+		bad[at] ^= 0x10;
+		spit(path, bad, len);
+		int rc = start(f, &tn, why);
+		if (rc == TT_OK) {
+			print_error("byte %zu may change unnoticed\n", at);
+			toxnet_free(tn);
+		}
+		assert_int_equal(rc, TT_EPROTO);
+		assert_int_equal(slurp(path, after, sizeof(after)), len);
+		assert_memory_equal(after, bad, len);
+	}
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0); /* not a file at all */
+	assert_int_equal(start(f, &tn, why), TT_EPROTO);
+	assert_int_equal(rmdir(path), 0);
+	spit(path, good, len);
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	toxnet_free(tn);
+}
+
+static void open_permissions_are_closed_with_a_warning(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn;
+	char why[256], path[256];
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	toxnet_free(tn);
+	in_dir(f, "identity.tox", path);
+
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	assert_non_null(strstr(f->last_line, "identity.tox"));
+	assert_int_equal(mode_of(path), 0600);
+	toxnet_free(tn);
+
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(start(f, &tn, why), TT_OK);
+	assert_non_null(strstr(f->last_line, "755"));
+	assert_int_equal(mode_of(f->dir), 0700);
+	toxnet_free(tn);
+
+	/* A directory with files of somebody else is not changed. */
+	unlink(path);
+	unlink(in_dir(f, "lock", path));
+	spit(in_dir(f, "other", path), (const uint8_t *)"x", 1);
+	assert_int_equal(chmod(f->dir, 01777), 0);
+	assert_int_equal(start(f, &tn, why), TT_EPERM);
+	assert_int_equal(mode_of(f->dir), 0777);
+}
+
+static void unusable_ports_and_directories_say_why(void **state)
+{
+	struct files *f = *state;
+	struct toxnet *tn = NULL;
+	char why[256];
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
+	socklen_t len = sizeof(sin6);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin6, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin6, &len), 0);
+	uint16_t port = ntohs(sin6.sin6_port);
+
+	struct toxnet_config cfg = {
+		.udp = true, .udp_port_first = port, .udp_port_last = port, .log = &f->log};
+	assert_int_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_EINVAL);
+	assert_non_null(strstr(why, "port"));
+	close(fd);
+
+	cfg = (struct toxnet_config){.proxy_type = TOXNET_PROXY_SOCKS5, .proxy_host = "127.0.0.1"};
+	assert_int_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_EINVAL);
+	assert_non_null(strstr(why, "proxy"));
+
+	cfg = (struct toxnet_config){.data_dir = "/proc/nothing/here"};
+	assert_int_not_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+	assert_non_null(strstr(why, "/proc/nothing/here"));
+	cfg.data_dir = "/dev/null";
+	assert_int_not_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+	cfg.data_dir = "";
+	assert_int_not_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+	assert_null(tn);
+}
+
+/* --- a private network --- */
+
+struct peer {
+	struct toxnet *tn;
+	uint32_t friend;
+	enum toxnet_path self, path;
+	int path_events, requests, messages, receipts;
+	uint32_t last_receipt;
+	uint8_t request_key[TT_KEY_LEN];
+	uint8_t data[TOXNET_MESSAGE_MAX];
+	size_t len;
+	bool message_before_online;
+	unsigned lossy, lossy_bad;
+};
+
+struct net {
+	struct toxnet *node;
+	struct peer a, b;
+	char last_line[256];
+	struct tt_log log;
+};
+
+static void on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len)
+{
+	struct peer *p = user;
+	p->lossy++;
+	if (friend_number != p->friend || len != TOXNET_LOSSY_MAX || data[0] != 254 ||
+		data[len - 1] != 0x5a)
+		p->lossy_bad++;
+}
+
+static void drain(struct peer *p)
+{
+	struct toxnet_event ev;
+	while (p->tn && toxnet_event_next(p->tn, &ev)) {
+		switch (ev.type) {
+		case TOXNET_EV_SELF:
+			p->self = ev.path;
+			break;
+		case TOXNET_EV_REQUEST:
+			p->requests++;
+			memcpy(p->request_key, ev.key, TT_KEY_LEN);
+			memcpy(p->data, ev.data, ev.len);
+			p->len = ev.len;
+			break;
+		case TOXNET_EV_FRIEND:
+			p->path_events++;
+			p->path = ev.path;
+			break;
+		case TOXNET_EV_MESSAGE:
+			p->message_before_online |= p->path == TOXNET_PATH_NONE;
+			p->messages++;
+			memcpy(p->data, ev.data, ev.len);
+			p->len = ev.len;
+			break;
+		case TOXNET_EV_RECEIPT:
+			p->receipts++;
+			p->last_receipt = ev.receipt;
+			break;
+		}
+	}
+}
+
+/* One round of all three: waits for their sockets or the earliest deadline. */
+static void turn(struct net *n)
+{
+	struct toxnet *all[] = {n->node, n->a.tn, n->b.tn};
+	struct pollfd pfd[3];
+	nfds_t count = 0;
+	tt_time now = clock_now(), next = now + TT_MS(50);
+
+	for (size_t i = 0; i < 3; i++) {
+		int fd;
+		if (!all[i])
+			continue;
+		next = tt_time_min(next, toxnet_iterate(all[i], now));
+		if (toxnet_fds(all[i], &fd, 1) == 1)
+			pfd[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	}
+	drain(&n->a);
+	drain(&n->b);
+	poll(pfd, count, (int)(tt_time_since(next, clock_now()) / 1000));
+}
+
+#define until(n, seconds, what)                                                                    \
+	do {                                                                                       \
+		tt_time end_ = clock_now() + TT_S(seconds);                                        \
+		while (!(what) && clock_now() < end_)                                              \
+			turn(n);                                                                   \
+		assert_true(what);                                                                 \
+	} while (0)
+
+static void peer_start(struct net *n, struct peer *p, bool udp)
+{
+	struct toxnet_config cfg = {
+		.udp = udp, .relay = !udp, .log = &n->log, .on_lossy = on_lossy, .user = p};
+	char why[256];
+	*p = (struct peer){.friend = TOXNET_NO_FRIEND};
+	assert_int_equal(toxnet_new(&p->tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+
+	struct tt_addr lo;
+	uint8_t key[TT_KEY_LEN];
+	uint16_t relays[4] = {33500}, udp_port = 33500;
+	assert_int_equal(tt_addr_parse("127.0.0.1", &lo), TT_OK);
+	toxnet_dht_key(n->node, key);
+	assert_int_equal(toxnet_node_add(p->tn, &lo, udp_port, relays, key), TT_OK);
+}
+
+static void net_start(struct net *n, bool udp)
+{
+	struct toxnet_config cfg = {.udp = true,
+		.udp_port_first = 33500,
+		.udp_port_last = 33500,
+		.relay_port = 33500,
+		.log = &n->log};
+	char why[256];
+	n->log = (struct tt_log){.write = log_write, .user = n->last_line, .level = TT_LOG_DEBUG};
+	assert_int_equal(toxnet_new(&n->node, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+	peer_start(n, &n->a, udp);
+	peer_start(n, &n->b, udp);
+}
+
+static void net_stop(struct net *n)
+{
+	toxnet_free(n->a.tn);
+	toxnet_free(n->b.tn);
+	toxnet_free(n->node);
+}
+
+/* b asks a by its Tox ID, a accepts; both see each other on this path. */
+static void befriend(struct net *n, enum toxnet_path path)
+{
+	static const uint8_t old[] = "an older message", hello[] = {0x81, 0xa1, 'x', 0x00, 0xff};
+	struct tt_peer_id id = {.has_toxid = true};
+	uint8_t key[TT_KEY_LEN];
+	tt_time started = clock_now();
+
+	toxnet_self_id(n->a.tn, id.toxid);
+	toxnet_self_key(n->a.tn, id.key);
+	assert_int_equal(toxnet_friend_add(n->b.tn, &id, old, 0, &n->b.friend), TT_EINVAL);
+	assert_int_equal(toxnet_friend_add(n->a.tn, &id, old, 1, &n->a.friend), TT_EINVAL);
+	assert_int_equal(toxnet_friend_add(n->b.tn, &id, old, sizeof(old), &n->b.friend), TT_OK);
+	assert_int_equal(
+		toxnet_friend_add(n->b.tn, &id, hello, sizeof(hello), &n->b.friend), TT_OK);
+	assert_int_equal(toxnet_friend_count(n->b.tn), 1);
+
+	until(n, 40, n->a.requests > 0);
+	toxnet_self_key(n->b.tn, key);
+	assert_memory_equal(n->a.request_key, key, TT_KEY_LEN);
+	assert_int_equal(n->a.len, sizeof(hello));
+	assert_memory_equal(n->a.data, hello, sizeof(hello));
+	assert_int_equal(toxnet_friend_accept(n->a.tn, key, &n->a.friend), TT_OK);
+	until(n, 30, n->a.path != TOXNET_PATH_NONE && n->b.path != TOXNET_PATH_NONE);
+	until(n, 5, n->a.path == path && n->b.path == path);
+	assert_int_equal(toxnet_friend_path(n->a.tn, n->a.friend), path);
+	print_message("# friends after %u ms\n", (unsigned)((clock_now() - started) / 1000));
+}
+
+static void exchange(struct net *n)
+{
+	uint8_t text[TOXNET_MESSAGE_MAX], packet[TOXNET_LOSSY_MAX] = {254};
+	uint32_t receipt = 0;
+	memset(text, 0xc1, sizeof(text));
+	packet[sizeof(packet) - 1] = 0x5a;
+
+	assert_int_equal(toxnet_message_send(n->a.tn, 99, text, 1, &receipt), TT_EINVAL);
+	assert_int_equal(toxnet_message_send(n->a.tn, n->a.friend, text, 0, &receipt), TT_EINVAL);
+	assert_int_equal(
+		toxnet_message_send(n->a.tn, n->a.friend, text, sizeof(text), &receipt), TT_OK);
+	until(n, 5, n->a.receipts == 1);
+	assert_int_equal(n->a.last_receipt, receipt);
+	assert_int_equal(n->b.messages, 1);
+	assert_false(n->b.message_before_online);
+	assert_int_equal(n->b.len, sizeof(text));
+	assert_memory_equal(n->b.data, text, sizeof(text));
+
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(
+			toxnet_lossy_send(n->a.tn, n->a.friend, packet, sizeof(packet)), TT_OK);
+		assert_int_equal(
+			toxnet_lossy_send(n->b.tn, n->b.friend, packet, sizeof(packet)), TT_OK);
+	}
+	until(n, 5, n->a.lossy == 40 && n->b.lossy == 40);
+	assert_int_equal(n->a.lossy_bad + n->b.lossy_bad, 0);
+	packet[0] = 1;
+	assert_int_equal(toxnet_lossy_send(n->a.tn, n->a.friend, packet, 5), TT_EINVAL);
+
+	struct toxnet_stats st;
+	toxnet_stats(n->a.tn, &st);
+	assert_int_equal(st.lossy_sent, 40);
+	assert_int_equal(st.lossy_bytes_received, 40 * TOXNET_LOSSY_MAX);
+	assert_int_equal(st.messages_sent, 1);
+	assert_true(st.iterations > 0);
+}
+
+/* True when the descriptor of a becomes readable within ms after b sent a packet. */
+static void udp_socket_wakes_us(struct net *n)
+{
+	uint8_t packet[TOXNET_LOSSY_MAX] = {254};
+	struct pollfd pfd = {.events = POLLIN};
+	packet[sizeof(packet) - 1] = 0x5a;
+
+	assert_int_equal(toxnet_fds(n->a.tn, &pfd.fd, 1), 1);
+	assert_int_equal(toxnet_fds(n->a.tn, &pfd.fd, 0), 0);
+	while (poll(&pfd, 1, 0) == 1)
+		toxnet_iterate(n->a.tn, clock_now());
+	n->a.lossy = 0;
+	assert_int_equal(toxnet_lossy_send(n->b.tn, n->b.friend, packet, sizeof(packet)), TT_OK);
+	assert_int_equal(poll(&pfd, 1, 1000), 1);
+	toxnet_iterate(n->a.tn, clock_now());
+	assert_int_equal(n->a.lossy, 1);
+}
+
+static void event_order_survives_a_burst(struct net *n)
+{
+	uint32_t receipt, seen = 0;
+	uint8_t text[4];
+	struct toxnet_event ev;
+	for (uint32_t i = 0; i < 300; i++) {
+		memcpy(text, &i, 4);
+		assert_int_equal(
+			toxnet_message_send(n->b.tn, n->b.friend, text, 4, &receipt), TT_OK);
+	}
+	tt_time end = clock_now() + TT_S(10);
+	while (seen < 300 && clock_now() < end) {
+		toxnet_iterate(n->b.tn, clock_now());
+		toxnet_iterate(n->node, clock_now());
+		toxnet_iterate(n->a.tn, clock_now());
+		while (toxnet_event_next(n->a.tn, &ev)) {
+			if (ev.type != TOXNET_EV_MESSAGE)
+				continue;
+			uint32_t got;
+			memcpy(&got, ev.data, 4);
+			assert_int_equal(got, seen);
+			seen++;
+		}
+		usleep(1000);
+	}
+	assert_int_equal(seen, 300);
+}
+
+static void friends_talk_over_udp(void **state)
+{
+	(void)state;
+	struct net n = {0};
+	net_start(&n, true);
+	befriend(&n, TOXNET_PATH_UDP);
+	exchange(&n);
+	udp_socket_wakes_us(&n);
+	event_order_survives_a_burst(&n);
+
+	tt_time left = clock_now();
+	toxnet_free(n.b.tn);
+	n.b.tn = NULL;
+	until(&n, 40, n.a.path == TOXNET_PATH_NONE);
+	print_message(
+		"# friend's leaving seen after %u ms\n", (unsigned)((clock_now() - left) / 1000));
+	uint8_t packet[2] = {254, 0};
+	uint32_t receipt;
+	assert_int_equal(toxnet_lossy_send(n.a.tn, n.a.friend, packet, 2), TT_ECLOSED);
+	assert_int_equal(toxnet_message_send(n.a.tn, n.a.friend, packet, 2, &receipt), TT_ECLOSED);
+
+	uint32_t numbers[4];
+	assert_int_equal(toxnet_friend_list(n.a.tn, numbers, 4), 1);
+	assert_int_equal(numbers[0], n.a.friend);
+	assert_int_equal(toxnet_friend_remove(n.a.tn, n.a.friend), TT_OK);
+	assert_int_equal(toxnet_friend_remove(n.a.tn, n.a.friend), TT_ENOENT);
+	assert_int_equal(toxnet_friend_count(n.a.tn), 0);
+	net_stop(&n);
+}
+
+static void friends_talk_through_the_nodes_relay(void **state)
+{
+	(void)state;
+	struct net n = {0};
+	int fd;
+	net_start(&n, false);
+	assert_int_equal(toxnet_udp_port(n.a.tn), 0);
+	assert_int_equal(toxnet_fds(n.a.tn, &fd, 1), 0);
+	befriend(&n, TOXNET_PATH_TCP);
+	assert_int_equal(toxnet_self_path(n.a.tn), TOXNET_PATH_TCP);
+	exchange(&n);
+	net_stop(&n);
+}
+
+int main(void)
+{
+	if (!enter_namespace()) {
+		printf("1..0 # SKIP no network namespace for this user\n");
+		return 0;
+	}
+#define FILES(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
+	const struct CMUnitTest tests[] = {
+		FILES(identity_is_private_and_persists),
+		FILES(new_identity_is_on_the_disk_at_once),
+		FILES(node_keeps_its_dht_key),
+		FILES(data_directory_has_one_owner),
+		FILES(damaged_save_is_left_alone),
+		FILES(open_permissions_are_closed_with_a_warning),
+		FILES(unusable_ports_and_directories_say_why),
+		cmocka_unit_test(friends_talk_over_udp),
+		cmocka_unit_test(friends_talk_through_the_nodes_relay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
