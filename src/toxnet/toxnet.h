@@ -5,6 +5,12 @@
  * toxcore's callbacks only queue (toxnet_event_next takes from the queue) but for lossy packets,
  * which are handed to `on_lossy` inside toxnet_iterate, so that the hot path has no copy; on_lossy
  * must not call back into this module.
+ *
+ * The queue has no fixed number of entries: toxcore acknowledges a friend message before we see
+ * it, so none may be dropped. Above 4 MB of events that nobody took, toxnet_iterate does not run
+ * toxcore, and the sender waits; friend requests, which toxcore repeats, are dropped above 1 MB.
+ *
+ * The program that uses this module replaces symbols of other libraries, see toxnet_symbols.c.
  */
 #ifndef TOXNET_H
 #define TOXNET_H
@@ -35,9 +41,18 @@ struct toxnet_config {
 	const char *data_dir; /* NULL: an identity in memory only (ping's, bench's, tests') */
 	bool node;            /* `toxtun node`: also keep the DHT key in the data directory */
 	bool udp, lan;
-	bool relay;                             /* use TCP relays */
+	/*
+	 * Use TCP relays. Without, none is ever added, but toxcore may still connect to one that a
+	 * friend names to it; it has no option against that.
+	 */
+	bool relay;
 	uint16_t udp_port_first, udp_port_last; /* 0: toxcore's own range */
-	uint16_t relay_port;                    /* be a TCP relay on this port; 0: no */
+	/*
+	 * Be a TCP relay on this port; 0: no. Peers without UDP find each other only through a node
+	 * whose UDP port has the same number.
+	 */
+	uint16_t relay_port;
+	/* With a proxy there is no UDP, it would go past it. */
 	enum { TOXNET_PROXY_NONE, TOXNET_PROXY_SOCKS5, TOXNET_PROXY_HTTP } proxy_type;
 	const char *proxy_host; /* numeric */
 	uint16_t proxy_port;
@@ -55,10 +70,13 @@ struct toxnet_config {
 int toxnet_new(
 	struct toxnet **out, const struct toxnet_config *cfg, tt_time now, char *why, size_t cap);
 
-/** Saves the identity and closes everything. May be NULL. */
+/** Saves the identity, tells the friends that we go and closes everything. May be NULL. */
 void toxnet_free(struct toxnet *tn);
 
-/** Writes the save file now if something changed: temporary file, fsync, rename. TT_OK or TT_EIO.
+/**
+ * Writes the save file now if something changed: temporary file, fsync, rename. TT_OK or TT_EIO.
+ * toxnet_iterate does it too: a second after a change of friends or after coming online, and every
+ * five minutes.
  */
 int toxnet_save(struct toxnet *tn);
 
@@ -73,12 +91,17 @@ enum toxnet_path toxnet_self_path(const struct toxnet *tn);
 
 /**
  * Adds a node to bootstrap from (udp_port 0: not) and its TCP relays (up to four ports, 0 ends the
- * list), by numeric address. The node is asked again with back-off for as long as we are offline.
+ * list), by numeric address. toxnet_iterate asks it at once, and again with back-off (1 to 60 s)
+ * for as long as we are offline. TT_OK, TT_EINVAL, TT_ENOMEM, or TT_ELIMIT above 4,096 nodes.
  */
 int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_port,
 	const uint16_t tcp_ports[4], const uint8_t key[TT_KEY_LEN]);
 
-/** Descriptors to watch for reading: wake up and call toxnet_iterate. At most cap; returns n. */
+/**
+ * Descriptors to watch for reading: wake up and call toxnet_iterate. At most cap; returns n. They
+ * are toxcore's, the same for the node's whole life; free the watch before toxnet_free. TCP has
+ * none here: toxnet_iterate asks to be called every 1 to 5 ms while it is in use.
+ */
 size_t toxnet_fds(const struct toxnet *tn, int *fds, size_t cap);
 
 /**
@@ -116,8 +139,9 @@ bool toxnet_event_next(struct toxnet *tn, struct toxnet_event *ev);
  */
 int toxnet_friend_add(struct toxnet *tn, const struct tt_peer_id *id, const uint8_t *message,
 	size_t len, uint32_t *friend_number);
-/** Accepts whoever has this key. */
+/** Accepts whoever has this key: TT_OK (also for a friend), TT_EINVAL for our own, TT_ENOMEM. */
 int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint32_t *friend_number);
+/** TT_OK or TT_ENOENT. Events about the friend that are still queued are forgotten. */
 int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number);
 /** TOXNET_NO_FRIEND when nobody has this key. */
 uint32_t toxnet_friend_find(const struct toxnet *tn, const uint8_t key[TT_KEY_LEN]);
