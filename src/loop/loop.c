@@ -130,7 +130,8 @@ int loop_run_once(struct loop *loop, tt_time deadline)
 		if (wait > TT_S(86400)) /* keeps timeval small; waking up too early does no harm */
 			wait = TT_S(86400);
 		if (wait == 0) {
-			flags = EVLOOP_NONBLOCK;
+			/* Both: NONBLOCK alone goes on for as long as a descriptor stays ready. */
+			flags = EVLOOP_ONCE | EVLOOP_NONBLOCK;
 		} else {
 			struct timeval tv = {.tv_sec = (time_t)(wait / 1000000u),
 				.tv_usec = (suseconds_t)(wait % 1000000u)};
