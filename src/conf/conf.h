@@ -114,7 +114,10 @@ struct conf {
 	bool has_target;
 };
 
-/** Receives diagnostics. `origin` is "file:line" or the option's text, may be empty. */
+/**
+ * Receives diagnostics. `origin` is "file:line", or the option as the user wrote it but without its
+ * value; empty for what concerns the whole. No secret gets into either text.
+ */
 struct conf_diag {
 	void (*report)(void *user, const char *origin, const char *message);
 	void *user;
@@ -134,20 +137,28 @@ void conf_free(struct conf *c);
 const char *conf_find_config_option(int argc, char *const argv[]);
 
 /**
- * Reads an ini text (DESIGN section 4). `file` is the name for diagnostics. TT_OK, TT_EINVAL when
+ * Reads an ini text (see toxtun.ini(5)). `file` is the name for diagnostics. TT_OK, TT_EINVAL when
  * at least one diagnostic was reported, TT_ENOMEM. Lines have no length limit.
  */
 int conf_parse_ini(
 	struct conf *c, const char *text, size_t len, const char *file, struct conf_diag *d);
 
-/** Reads the command line, argv[0] being the program. Values override the file's. As above. */
+/**
+ * Reads the command line, argv[0] being the program, after the file, whose [peer] sections it may
+ * name. Values override the file's, lists grow. As above; stops at -h and -V.
+ */
 int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_diag *d);
 
 /** Reads a node list in the format of nodes.tox.chat/json and adds its nodes. As above. */
 int conf_parse_nodes_json(
 	struct conf *c, const char *text, size_t len, const char *file, struct conf_diag *d);
 
-/** Checks what concerns the whole once file and options are in (peers named, duplicates ...). */
+/**
+ * Checks what concerns the whole once file and options are in: every forward has a server, no two
+ * want the same socket, UDP forwards are refused. Fills in what was left open: the target of -L,
+ * the default targets, serve and connect, the command from the file's sections when none was given,
+ * and no UDP where there is a proxy. As above; does nothing for -h and -V.
+ */
 int conf_finish(struct conf *c, struct conf_diag *d);
 
 /** The built-in list of public nodes, generated at build time from data/nodes.json. */

@@ -1,0 +1,181 @@
+#include "conf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf_int.h"
+#include "tt_err.h"
+#include "tt_mem.h"
+
+int conf_new(struct conf **out)
+{
+	static const uint8_t loopback[4] = {127, 0, 0, 1};
+	struct conf *c = tt_calloc(NULL, 1, sizeof(*c));
+	if (!c)
+		return TT_ENOMEM;
+	c->default_nodes = true;
+	c->mode = TT_MODE_AUTO;
+	c->udp = c->relay = c->lan = true;
+	c->stats_on = true;
+	c->stats_addr = tt_addr_v4(loopback);
+	c->stats_port = CONF_STATS_PORT;
+	c->connect_timeout_s = 15;
+	c->resume_timeout_s = 600;
+	c->log_level = TT_LOG_INFO;
+	c->ping_count = 4;
+	*out = c;
+	return TT_OK;
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_peers; i++) {
+		tt_free(NULL, c->peers[i].targets);
+		tt_free(NULL, c->peers[i].secret_file);
+	}
+	tt_free(NULL, c->allow);
+	tt_free(NULL, c->targets);
+	tt_free(NULL, c->forwards);
+	tt_free(NULL, c->peers);
+	tt_free(NULL, c->nodes);
+	tt_free(NULL, c->config_file);
+	tt_free(NULL, c->data_dir);
+	tt_free(NULL, c->nodes_file);
+	tt_free(NULL, c->id_file);
+	tt_free(NULL, c->secret_file);
+	tt_free(NULL, c);
+}
+
+void conf_ctx_init(struct conf_ctx *x, struct conf *c, struct conf_diag *d, const char *origin)
+{
+	*x = (struct conf_ctx){.c = c, .d = d, .origin = origin, .errors = d->errors};
+}
+
+int conf_ctx_result(const struct conf_ctx *x)
+{
+	if (x->no_memory)
+		return TT_ENOMEM;
+	return x->d->errors > x->errors ? TT_EINVAL : TT_OK;
+}
+
+void conf_fail(struct conf_ctx *x, const char *fmt, ...)
+{
+	char message[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	x->d->errors++;
+	if (x->d->report)
+		x->d->report(x->d->user, x->origin, message);
+}
+
+const char *conf_quote(char dst[CONF_QUOTE_MAX], const char *text)
+{
+	size_t i = 0;
+
+	for (; text[i] && i < CONF_QUOTE_MAX - 4; i++) {
+		unsigned char c = (unsigned char)text[i];
+		dst[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
+	}
+	memcpy(dst + i, text[i] ? "..." : "", text[i] ? 4 : 1);
+	return dst;
+}
+
+void *conf_push(struct conf_ctx *x, void *array, size_t *n, size_t size)
+{
+	void **v = array;           /* struct T **, of whatever T */
+	if ((*n & (*n - 1)) == 0) { /* full at each power of two */
+		void *bigger = tt_realloc(NULL, *v, (*n ? *n * 2 : 1) * size);
+		if (!bigger) {
+			x->no_memory = true;
+			return NULL;
+		}
+		*v = bigger;
+	}
+	void *item = (uint8_t *)*v + *n * size;
+	memset(item, 0, size);
+	(*n)++;
+	return item;
+}
+
+char *conf_strndup(struct conf_ctx *x, const char *text, size_t len)
+{
+	char *s = tt_alloc(NULL, len + 1);
+	if (!s) {
+		x->no_memory = true;
+		return NULL;
+	}
+	memcpy(s, text, len);
+	s[len] = '\0';
+	return s;
+}
+
+/** What there is to do when no command says it: what the file has sections for. */
+static void infer_command(struct conf_ctx *x)
+{
+	struct conf *c = x->c;
+	if (c->serve)
+		c->command = CONF_CMD_SERVER;
+	else if (c->connect)
+		c->command = CONF_CMD_CLIENT;
+	else
+		conf_fail(x, "say what to do: server, client, node, id, ping or check; toxtun -h "
+			     "explains them");
+}
+
+static void check_paths(struct conf_ctx *x)
+{
+	struct conf *c = x->c;
+	/* toxcore sends no UDP through a proxy and turns UDP off itself when there is one. */
+	if (c->proxy_type != CONF_PROXY_NONE) {
+		c->udp = false;
+		c->udp_port_first = c->udp_port_last = 0;
+	}
+	if (!c->udp && !c->relay)
+		conf_fail(x, "%s leaves no way to reach anybody: take one of them away",
+			c->proxy_type == CONF_PROXY_NONE
+				? "no-udp together with no-relay"
+				: "no-relay together with a proxy, which carries TCP only,");
+}
+
+static void default_targets(struct conf_ctx *x)
+{
+	static const char *const own[] = {"127.0.0.0/8:*", "[::1]:*"};
+	struct conf *c = x->c;
+	const char *why;
+
+	for (size_t i = 0; i < 2 && c->n_targets == i; i++) {
+		struct tt_rule *r = conf_push(x, &c->targets, &c->n_targets, sizeof(*r));
+		if (r)
+			tt_rule_parse(own[i], r, &why);
+	}
+}
+
+int conf_finish(struct conf *c, struct conf_diag *d)
+{
+	struct conf_ctx x;
+
+	conf_ctx_init(&x, c, d, "");
+	if (c->command == CONF_CMD_HELP || c->command == CONF_CMD_VERSION)
+		return TT_OK;
+	c->serve = c->serve || c->command == CONF_CMD_SERVER;
+	c->connect = c->connect || c->command == CONF_CMD_CLIENT || c->n_forwards > 0;
+	if (c->command == CONF_CMD_NONE)
+		infer_command(&x);
+	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0)
+		conf_fail(&x,
+			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT with the Tox ID of "
+			"the server, or entries in the [client] section of an ini file (-c FILE)");
+	if (c->command == CONF_CMD_PING && !c->has_target)
+		conf_fail(&x, "ping whom? Give the Tox ID: toxtun ping TOXID");
+	conf_forward_check(&x);
+	check_paths(&x);
+	if (c->n_targets == 0)
+		default_targets(&x);
+	return conf_ctx_result(&x);
+}

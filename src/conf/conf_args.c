@@ -1,0 +1,285 @@
+#include "conf_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tt_err.h"
+
+/** Where we are in argv. A cluster of letters (-qv) is taken letter by letter. */
+struct args {
+	int argc;
+	char *const *argv;
+	int i;             /* next argument */
+	const char *more;  /* rest of a cluster, NULL: none */
+	bool options_over; /* after "--" */
+};
+
+enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_OPTION, TOKEN_UNKNOWN, TOKEN_NO_VALUE, TOKEN_EXTRA };
+
+struct token {
+	enum token_kind kind;
+	const struct conf_option *option;
+	const char *value; /* of the option, or the word itself */
+	char name[40];     /* as the user wrote it, without a value: it may be a secret */
+};
+
+static void name_token(struct token *t, const char *arg, size_t len)
+{
+	char q[CONF_QUOTE_MAX];
+	snprintf(t->name, sizeof(t->name), "%.*s", (int)(len < 39 ? len : 39), conf_quote(q, arg));
+}
+
+/** The value is what follows at once (attached) or the next argument, which must be no option. */
+static void take_value(struct args *a, struct token *t, const char *attached)
+{
+	const char *next = a->i < a->argc ? a->argv[a->i] : NULL;
+
+	if (t->option->flags & CONF_OPT_FLAG) {
+		t->value = "yes";
+		if (attached)
+			t->kind = TOKEN_EXTRA;
+	} else if (attached) {
+		t->value = attached;
+	} else if (next && (next[0] != '-' || next[1] == '\0')) {
+		t->value = next;
+		a->i++;
+	} else {
+		t->kind = TOKEN_NO_VALUE;
+	}
+}
+
+static void letter_token(struct args *a, struct token *t, const char *at)
+{
+	char dashed[3] = {'-', *at, '\0'};
+
+	a->more = NULL;
+	name_token(t, dashed, 2);
+	t->option = conf_option_by_letter(*at);
+	if (!t->option) {
+		bool spec = strchr("RDW", *at) && !at[1]; /* of other versions, with a value */
+		if (spec && a->i < a->argc && a->argv[a->i][0] != '-')
+			a->i++;
+		t->kind = TOKEN_UNKNOWN;
+		return;
+	}
+	t->kind = TOKEN_OPTION;
+	if (at[1] == '=') {
+		take_value(a, t, at + 2);
+	} else if (!(t->option->flags & CONF_OPT_FLAG)) {
+		take_value(a, t, at[1] ? at + 1 : NULL);
+	} else {
+		t->value = "yes";
+		a->more = at[1] ? at + 1 : NULL;
+	}
+}
+
+static void option_token(struct args *a, struct token *t, const char *arg)
+{
+	const char *name = arg + (arg[1] == '-' ? 2 : 1);
+	size_t len = strcspn(name, "=");
+	bool two = arg[1] == '-';
+
+	name_token(t, arg, (size_t)(name - arg) + len);
+	t->option = conf_option_by_name(name, len);
+	if (t->option) {
+		t->kind = TOKEN_OPTION;
+		take_value(a, t, name[len] == '=' ? name + len + 1 : NULL);
+		return;
+	}
+	/* -kcp-mod is a long name with a slip in it and not -k with the value cp-mod. */
+	const char *near = len > 3 ? conf_option_near(t->name + (name - arg), false) : NULL;
+	bool slip = near && near[0] == *name;
+	if (!two && !slip) {
+		letter_token(a, t, name);
+		return;
+	}
+	/* Its value is passed over with it, so that one slip is one diagnostic. */
+	t->option = near ? conf_option_by_name(near, strlen(near)) : NULL;
+	if (t->option && name[len] != '=')
+		take_value(a, t, NULL);
+	t->kind = TOKEN_UNKNOWN;
+}
+
+static struct token next_token(struct args *a)
+{
+	struct token t = {.kind = TOKEN_END};
+
+	if (a->more) {
+		letter_token(a, &t, a->more);
+		return t;
+	}
+	if (!a->options_over && a->i < a->argc && strcmp(a->argv[a->i], "--") == 0) {
+		a->options_over = true;
+		a->i++;
+	}
+	if (a->i >= a->argc)
+		return t;
+	const char *arg = a->argv[a->i++];
+	if (!a->options_over && arg[0] == '-' && arg[1]) {
+		option_token(a, &t, arg);
+	} else {
+		t.kind = TOKEN_WORD;
+		t.value = arg;
+	}
+	return t;
+}
+
+const char *conf_find_config_option(int argc, char *const argv[])
+{
+	struct args a = {.argc = argc, .argv = argv, .i = 1};
+	const char *found = NULL;
+
+	for (struct token t = next_token(&a); t.kind != TOKEN_END; t = next_token(&a))
+		if (t.kind == TOKEN_OPTION && t.option->letter == 'c' && t.value[0])
+			found = t.value;
+	return found;
+}
+
+static void unknown_option(struct conf_ctx *x, const struct token *t)
+{
+	static const struct {
+		const char *name, *message;
+	} known[] = {
+		{"-R", "reverse forwards are not in this version; run the client on the other "
+		       "side"},
+		{"-D", "the SOCKS proxy is not in this version; forward single ports with -L"},
+		{"-W", "stdin and stdout forwarding is not in this version; use -L"},
+		{"-json",
+			"status --json is not in this version; the stats service has /stats.json"},
+		{"-secret",
+			"secrets do not belong on the command line, where every user sees them; "
+			"use --secret-file FILE or the variable TOXTUN_SECRET"},
+	};
+	const char *bare = t->name + strspn(t->name, "-");
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(bare, known[i].name + 1) == 0) {
+			conf_fail(x, "%s", known[i].message);
+			return;
+		}
+	}
+	const char *near = conf_option_near(bare, false);
+	if (near)
+		conf_fail(x, "there is no such option; did you mean --%s?", near);
+	else
+		conf_fail(x, "there is no such option; toxtun -h lists them");
+}
+
+static const struct {
+	const char *name;
+	enum conf_command command; /* CONF_CMD_NONE: not in this version */
+	bool takes_peer;
+} commands[] = {
+	{"server", CONF_CMD_SERVER, false},
+	{"client", CONF_CMD_CLIENT, true},
+	{"node", CONF_CMD_NODE, false},
+	{"id", CONF_CMD_ID, false},
+	{"ping", CONF_CMD_PING, true},
+	{"check", CONF_CMD_CHECK, false},
+	{"bench", CONF_CMD_NONE, false},
+	{"status", CONF_CMD_NONE, false},
+	{"top", CONF_CMD_NONE, false},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/** Returns the index in `commands`, N_COMMANDS after a mistake. */
+static size_t parse_command(struct conf_ctx *x, const char *word)
+{
+	const char *names[N_COMMANDS];
+	char q[CONF_QUOTE_MAX];
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		names[i] = commands[i].name;
+		if (strcmp(word, names[i]) != 0)
+			continue;
+		if (commands[i].command == CONF_CMD_NONE) {
+			conf_fail(x, "the command %s is not in this version", names[i]);
+			return N_COMMANDS;
+		}
+		x->c->command = commands[i].command;
+		return i;
+	}
+	const char *near = conf_near(word, names, N_COMMANDS);
+	if (near)
+		conf_fail(
+			x, "there is no command '%s'; did you mean %s?", conf_quote(q, word), near);
+	else
+		conf_fail(x,
+			"there is no command '%s'; there are server, client, node, id, ping "
+			"and check",
+			conf_quote(q, word));
+	return N_COMMANDS;
+}
+
+/** The Tox ID that stands after the command. */
+static void parse_positional(struct conf_ctx *x, size_t command, int nth, const char *word)
+{
+	struct conf *c = x->c;
+	struct tt_peer_id id;
+	char q[CONF_QUOTE_MAX];
+
+	if (command == N_COMMANDS)
+		return; /* said already */
+	if (!commands[command].takes_peer || nth > 2) {
+		conf_fail(x, "'%s' is one word too many after the command %s", conf_quote(q, word),
+			commands[command].name);
+		return;
+	}
+	if (!conf_peer_ref(x, word, &id))
+		return;
+	if (c->has_target && memcmp(c->target.key, id.key, TT_KEY_LEN) != 0) {
+		conf_fail(x, "--to and the Tox ID after %s name different peers: give one of them",
+			commands[command].name);
+		return;
+	}
+	c->target = id;
+	c->has_target = true;
+}
+
+static void apply(struct conf_ctx *x, const struct token *t)
+{
+	switch (t->kind) {
+	case TOKEN_OPTION:
+		t->option->set(x, t->option, t->value);
+		break;
+	case TOKEN_UNKNOWN:
+		unknown_option(x, t);
+		break;
+	case TOKEN_NO_VALUE:
+		conf_fail(x, "a value is missing: %s VALUE or %s=VALUE", t->name, t->name);
+		break;
+	case TOKEN_EXTRA:
+		conf_fail(x, "takes no value: write %s alone or leave it out", t->name);
+		break;
+	case TOKEN_WORD:
+	case TOKEN_END:
+		break;
+	}
+}
+
+int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_diag *d)
+{
+	struct args a = {.argc = argc, .argv = argv, .i = 1};
+	struct conf_ctx x;
+	const char *words[4];
+	int n_words = 0;
+
+	conf_ctx_init(&x, c, d, "");
+	for (struct token t = next_token(&a); t.kind != TOKEN_END; t = next_token(&a)) {
+		if (t.kind == TOKEN_WORD) {
+			if (n_words < 4)
+				words[n_words++] = t.value;
+			continue;
+		}
+		x.origin = t.name;
+		apply(&x, &t);
+		if (c->command == CONF_CMD_HELP || c->command == CONF_CMD_VERSION)
+			return conf_ctx_result(&x);
+	}
+	/* Words come last, so that --to was seen wherever it stands. */
+	x.origin = "";
+	size_t command = n_words > 0 ? parse_command(&x, words[0]) : N_COMMANDS;
+	for (int i = 1; i < n_words; i++)
+		parse_positional(&x, command, i + 1, words[i]);
+	return conf_ctx_result(&x);
+}
