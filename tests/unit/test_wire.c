@@ -487,9 +487,10 @@ static void strings_that_are_no_plain_text_are_refused(void **state)
 	static struct hand h;
 	static const char *const good[] = {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xed\x9f\xbf",
 		"\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xc2\xa0"};
-	static const char *const bad[] = {"\x80", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf",
-		"\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-		"\xf5\x80\x80\x80", "\xff", "a\nb", "\x1b[2J", "\x7f", "\xc2\x9b"};
+	static const char *const bad[] = {"\x80", "\xc1\xa1", "\xe0\x81\xa1", "\xf0\x80\x81\xa1",
+		"\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80",
+		"\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\nb",
+		"\x1b[2J", "\x7f", "\xc2\x9b"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		rst_with(&h, "limit", good[i], strlen(good[i]));
 		assert_taken(&h);
