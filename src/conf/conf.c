@@ -159,19 +159,20 @@ static void default_targets(struct conf_ctx *x)
 int conf_finish(struct conf *c, struct conf_diag *d)
 {
 	struct conf_ctx x;
+	bool clean = d->errors == 0; /* else what is missing was there, with a mistake in it */
 
 	conf_ctx_init(&x, c, d, "");
 	if (c->command == CONF_CMD_HELP || c->command == CONF_CMD_VERSION)
 		return TT_OK;
 	c->serve = c->serve || c->command == CONF_CMD_SERVER;
 	c->connect = c->connect || c->command == CONF_CMD_CLIENT || c->n_forwards > 0;
-	if (c->command == CONF_CMD_NONE)
+	if (c->command == CONF_CMD_NONE && clean)
 		infer_command(&x);
-	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0)
+	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0 && clean)
 		conf_fail(&x,
 			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT with the Tox ID of "
 			"the server, or entries in the [client] section of an ini file (-c FILE)");
-	if (c->command == CONF_CMD_PING && !c->has_target)
+	if (c->command == CONF_CMD_PING && !c->has_target && clean)
 		conf_fail(&x, "ping whom? Give the Tox ID: toxtun ping TOXID");
 	conf_forward_check(&x);
 	check_paths(&x);

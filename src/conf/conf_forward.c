@@ -199,13 +199,14 @@ static bool same_socket(const struct conf_forward *a, const struct conf_forward 
 void conf_forward_check(struct conf_ctx *x)
 {
 	struct conf *c = x->c;
+	bool clean = x->d->errors == 0; /* else the server may have been given, with a mistake */
 
 	for (size_t i = 0; i < c->n_forwards; i++) {
 		struct conf_forward *f = &c->forwards[i];
 		x->origin = f->origin;
 		if (f->n_peers == 0 && c->has_target)
 			f->peers[f->n_peers++] = c->target;
-		if (f->n_peers == 0)
+		if (f->n_peers == 0 && clean)
 			conf_fail(x,
 				"to which server? Give its Tox ID: toxtun client TOXID -L ..., "
 				"or --to TOXID");

@@ -675,6 +675,8 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 			"taken by a (t.ini:2)"},
 		{"[client]\na = 127.0.0.1:1:h:2:" KEY_A "\nb = 1:i:3:" KEY_A "\n", "client",
 			"t.ini:3", "taken by a"},
+		{"[client]\na = 10.0.0.1:1:h:2:" KEY_A "\nb = *:1:i:3:" KEY_A "\n", "client",
+			"t.ini:3", "taken by a"},
 		{"[client]\na = 0.0.0.0:1:h:2:" KEY_A "\nb = 10.0.0.1:1:i:3:" KEY_A "\n", "client",
 			"t.ini:3", "taken by a"},
 		{"[client]\na = [::1]:1:h:2:" KEY_A "\nb = [0::1]:1:i:3:" KEY_A "\n", "client",
@@ -685,6 +687,20 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 		assert_clean(f, ini(f, m[i].file));
 		assert_clean(f, args(f, m[i].line));
 		assert_said(f, conf_finish(f->c, &f->d), m[i].origin, m[i].words);
+		done(f);
+	}
+}
+
+static void one_mistake_is_not_reported_twice(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {"sever", "client " KEY_A " -L 80", "ping 1234",
+		"client -L 1:h:2 --to 1234", "client 1234 -L 1:h:2 -L 2:h:2"};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct fixture *f = fresh();
+		assert_int_equal(args(f, lines[i]), TT_EINVAL);
+		conf_finish(f->c, &f->d);
+		assert_int_equal(f->d.errors, 1);
 		done(f);
 	}
 }
@@ -825,6 +841,7 @@ int main(void)
 		cmocka_unit_test(secrets_never_get_into_a_diagnostic),
 		cmocka_unit_test(config_option_is_found_before_the_rest_is_judged),
 		cmocka_unit_test(what_does_not_go_together_is_said_at_the_end),
+		cmocka_unit_test(one_mistake_is_not_reported_twice),
 		cmocka_unit_test(different_sockets_do_not_collide),
 		cmocka_unit_test(help_names_every_option_in_even_columns),
 		cmocka_unit_test(node_list_gives_one_node_for_each_address),
