@@ -56,9 +56,6 @@ static void letter_token(struct args *a, struct token *t, const char *at)
 	name_token(t, dashed, 2);
 	t->option = conf_option_by_letter(*at);
 	if (!t->option) {
-		bool spec = strchr("RDW", *at) && !at[1]; /* of other versions, with a value */
-		if (spec && a->i < a->argc && a->argv[a->i][0] != '-')
-			a->i++;
 		t->kind = TOKEN_UNKNOWN;
 		return;
 	}
@@ -89,15 +86,10 @@ static void option_token(struct args *a, struct token *t, const char *arg)
 	/* -kcp-mod is a long name with a slip in it and not -k with the value cp-mod. */
 	const char *near = len > 3 ? conf_option_near(t->name + (name - arg), false) : NULL;
 	bool slip = near && near[0] == *name;
-	if (!two && !slip) {
+	if (two || slip)
+		t->kind = TOKEN_UNKNOWN;
+	else
 		letter_token(a, t, name);
-		return;
-	}
-	/* Its value is passed over with it, so that one slip is one diagnostic. */
-	t->option = near ? conf_option_by_name(near, strlen(near)) : NULL;
-	if (t->option && name[len] != '=')
-		take_value(a, t, NULL);
-	t->kind = TOKEN_UNKNOWN;
 }
 
 static struct token next_token(struct args *a)
@@ -263,6 +255,7 @@ int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_di
 	struct conf_ctx x;
 	const char *words[4];
 	int n_words = 0;
+	bool unknown = false;
 
 	conf_ctx_init(&x, c, d, "");
 	for (struct token t = next_token(&a); t.kind != TOKEN_END; t = next_token(&a)) {
@@ -272,12 +265,18 @@ int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_di
 			continue;
 		}
 		x.origin = t.name;
+		unknown = unknown || t.kind == TOKEN_UNKNOWN;
 		apply(&x, &t);
 		if (c->command == CONF_CMD_HELP || c->command == CONF_CMD_VERSION)
 			return conf_ctx_result(&x);
 	}
-	/* Words come last, so that --to was seen wherever it stands. */
+	/*
+	 * Words come last, so that --to was seen wherever it stands. After an option that nobody
+	 * knows any word may be its value, and a secret: they are neither judged nor repeated.
+	 */
 	x.origin = "";
+	if (unknown)
+		n_words = 0;
 	size_t command = n_words > 0 ? parse_command(&x, words[0]) : N_COMMANDS;
 	for (int i = 1; i < n_words; i++)
 		parse_positional(&x, command, i + 1, words[i]);

@@ -619,6 +619,7 @@ static void secrets_never_get_into_a_diagnostic(void **state)
 {
 	(void)state;
 	static const char *const lines[] = {"server --secret=hunter2", "server -secret=hunter2",
+		"server --secret hunter2", "--password hunter2 server", "client -S hunter2",
 		"server --secrets=hunter2", "server --proxy=socks5://me:hunter2@h:1",
 		"server --no-udp=hunter2"};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
