@@ -1,10 +1,12 @@
 #include "toxnet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "toxnet_int.h"
 #include "toxnet_symbols.h"
@@ -237,6 +239,53 @@ void toxnet_free(struct toxnet *tn)
 	toxnet_boot_clear(&tn->boot);
 	toxnet_queue_clear(&tn->queue);
 	free(tn);
+}
+
+/* The save of a directory that another process has locked, read as it is. */
+static int identity_peek(
+	const struct toxnet_config *cfg, uint8_t id[TT_TOXID_LEN], char *why, size_t cap)
+{
+	struct toxnet tn = {.cfg = *cfg, .lock_fd = -1};
+	struct toxnet_blob save = {0};
+	Tox_Err_New err = TOX_ERR_NEW_OK;
+
+	tn.dir_fd = open(cfg->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tn.dir_fd < 0) {
+		say("cannot use the data directory %s: %s", cfg->data_dir, strerror(errno));
+		return TT_EIO;
+	}
+	int rc = toxnet_identity_load(&tn, &save, why, cap);
+	if (rc == TT_OK && !save.data) {
+		say("the other toxtun has not made its identity yet; try again");
+		rc = TT_EBUSY;
+	}
+	if (rc == TT_OK) {
+		tn.tox = tox_open(&tn, &save, NULL, false, &err);
+		rc = tn.tox ? TT_OK : new_error(err, cfg, why, cap);
+	}
+	if (tn.tox) {
+		tox_self_get_address(tn.tox, id);
+		tox_kill(tn.tox);
+	}
+	toxnet_blob_clear(&save);
+	toxnet_dir_close(&tn);
+	return rc;
+}
+
+int toxnet_identity(const char *data_dir, const struct tt_log *log, uint8_t id[TT_TOXID_LEN],
+	char *why, size_t cap)
+{
+	struct toxnet_config cfg = {.data_dir = data_dir, .log = log};
+	struct toxnet *tn;
+
+	int rc = toxnet_new(&tn, &cfg, 0, why, cap);
+	if (rc == TT_EBUSY)
+		return identity_peek(&cfg, id, why, cap);
+	if (rc == TT_OK) {
+		toxnet_self_id(tn, id);
+		toxnet_free(tn);
+	}
+	return rc;
 }
 
 void toxnet_self_id(const struct toxnet *tn, uint8_t id[TT_TOXID_LEN])

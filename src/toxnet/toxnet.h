@@ -70,6 +70,13 @@ struct toxnet_config {
 int toxnet_new(
 	struct toxnet **out, const struct toxnet_config *cfg, tt_time now, char *why, size_t cap);
 
+/**
+ * The Tox ID of a data directory, made there when it has none, also while another process runs on
+ * it. Starts no network. Errors as toxnet_new.
+ */
+int toxnet_identity(const char *data_dir, const struct tt_log *log, uint8_t id[TT_TOXID_LEN],
+	char *why, size_t cap);
+
 /** Saves the identity, tells the friends that we go and closes everything. May be NULL. */
 void toxnet_free(struct toxnet *tn);
 

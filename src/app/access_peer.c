@@ -1,0 +1,206 @@
+#include "access_peer.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "peer.h"
+
+#define GREETING "toxtun"
+#define PROOF_CONTEXT "toxtun friend request 1"
+#define PROOF_LEN crypto_generichash_BYTES
+#define SECRET_MIN 16 /* characters */
+#define SECRET_MAX 1024
+
+static bool in_allow(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+{
+	for (size_t i = 0; i < c->n_allow; i++) {
+		if (memcmp(c->allow[i].key, key, TT_KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool in_forwards(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+{
+	for (size_t i = 0; i < c->n_forwards; i++) {
+		for (size_t j = 0; j < c->forwards[i].n_peers; j++) {
+			if (memcmp(c->forwards[i].peers[j].key, key, TT_KEY_LEN) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	const struct conf *c = app->conf;
+
+	if (!c->serve) /* friends that another run used stay; nothing is served to anybody */
+		return true;
+	return !c->has_allow || in_allow(c, key) || in_forwards(c, key);
+}
+
+static const struct conf_peer *section(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	for (size_t i = 0; i < app->conf->n_peers; i++) {
+		if (memcmp(app->conf->peers[i].id.key, key, TT_KEY_LEN) == 0)
+			return &app->conf->peers[i];
+	}
+	return NULL;
+}
+
+const struct tt_rule *access_peer_rules(
+	const struct app *app, const uint8_t key[TT_KEY_LEN], size_t *n)
+{
+	const struct conf *c = app->conf;
+	const struct conf_peer *p = section(app, key);
+
+	if (c->has_allow && !in_allow(c, key)) { /* one that we use, not one that we serve */
+		*n = 0;
+		return NULL;
+	}
+	if (p && p->has_targets) {
+		*n = p->n_targets;
+		return p->targets;
+	}
+	*n = c->n_targets;
+	return c->targets;
+}
+
+const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	const struct conf_peer *p = section(app, key);
+	return p ? p->name : "";
+}
+
+/* The secret is stretched once, so that a weak one is not found from a proof by brute force alone
+ * and the proof's key has full length. */
+static int hash_secret(const char *text, size_t len, uint8_t out[crypto_generichash_KEYBYTES_MAX])
+{
+	static const uint8_t salt[crypto_pwhash_SALTBYTES] = "toxtun secret 1";
+	return crypto_pwhash(out, crypto_generichash_KEYBYTES_MAX, text, len, salt,
+		crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_MIN * 512,
+		crypto_pwhash_ALG_ARGON2ID13);
+}
+
+/* An exit code; the secret's hash goes to out, nothing of it to the log. */
+static int load_secret(
+	const struct tt_log *log, const char *file, uint8_t out[crypto_generichash_KEYBYTES_MAX])
+{
+	const char *env = file ? NULL : getenv("TOXTUN_SECRET");
+	char *text = NULL;
+	size_t len = 0;
+
+	if (file && file_read(file, SECRET_MAX, &text, &len) != 0) {
+		tt_error(log, "the secret file %s cannot be read: %s", file, strerror(errno));
+		return EXIT_FAILED;
+	}
+	const char *secret = file ? text : env;
+	len = file ? len : strlen(env);
+	while (len > 0 && (secret[len - 1] == '\n' || secret[len - 1] == '\r'))
+		len--;
+	int rc = EXIT_OK;
+	if (len < SECRET_MIN) {
+		tt_error(log, "the secret in %s is too short: use at least %d characters",
+			file ? file : "TOXTUN_SECRET", SECRET_MIN);
+		rc = EXIT_USAGE;
+	} else if (hash_secret(secret, len, out) != 0) {
+		tt_error(log, "no memory to hash the secret");
+		rc = EXIT_FAILED;
+	}
+	if (text)
+		sodium_memzero(text, len);
+	free(text);
+	return rc;
+}
+
+int peer_secret_hash(struct app *app)
+{
+	const char *file = app->conf->secret_file;
+	const char *env = getenv("TOXTUN_SECRET");
+
+	if (!file && (!env || env[0] == '\0'))
+		return EXIT_OK;
+	if (sodium_init() < 0)
+		return EXIT_FAILED;
+	app->has_secret = true;
+	return load_secret(app->log, file, app->secret);
+}
+
+static void proof(const uint8_t secret[crypto_generichash_KEYBYTES_MAX],
+	const uint8_t client[TT_KEY_LEN], const uint8_t server[TT_KEY_LEN], uint8_t out[PROOF_LEN])
+{
+	crypto_generichash_state st;
+
+	crypto_generichash_init(&st, secret, crypto_generichash_KEYBYTES_MAX, PROOF_LEN);
+	crypto_generichash_update(&st, (const uint8_t *)PROOF_CONTEXT, sizeof(PROOF_CONTEXT));
+	crypto_generichash_update(&st, client, TT_KEY_LEN);
+	crypto_generichash_update(&st, server, TT_KEY_LEN);
+	crypto_generichash_final(&st, out, PROOF_LEN);
+}
+
+/* The secret for this peer: its own section's, else the common one. 1: there is one, 0: none is
+ * asked for, -1: there should be one but it cannot be read. */
+static int secret_for(const struct app *app, const uint8_t key[TT_KEY_LEN],
+	uint8_t out[crypto_generichash_KEYBYTES_MAX])
+{
+	const struct conf_peer *p = section(app, key);
+
+	if (p && p->secret_file)
+		return load_secret(app->log, p->secret_file, out) == EXIT_OK ? 1 : -1;
+	if (!app->has_secret)
+		return 0;
+	memcpy(out, app->secret, crypto_generichash_KEYBYTES_MAX);
+	return 1;
+}
+
+size_t access_request_message(
+	const struct app *app, const uint8_t peer[TT_KEY_LEN], uint8_t *dst, size_t cap)
+{
+	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN], sum[PROOF_LEN];
+	char text[sizeof(GREETING) + 2 * PROOF_LEN + 1] = GREETING;
+
+	if (secret_for(app, peer, secret) > 0) {
+		toxnet_self_key(app->tn, self);
+		proof(secret, self, peer, sum);
+		text[sizeof(GREETING) - 1] = ' ';
+		tt_hex_encode(sum, PROOF_LEN, text + sizeof(GREETING));
+		sodium_memzero(secret, sizeof(secret));
+	}
+	size_t len = strlen(text);
+	if (len > cap)
+		len = cap;
+	memcpy(dst, text, len);
+	return len;
+}
+
+const char *access_judge_request(
+	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len)
+{
+	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN], want[PROOF_LEN],
+		got[PROOF_LEN];
+	const size_t head = sizeof(GREETING); /* its NUL's place is the space */
+
+	if (!app->conf->serve)
+		return "this process serves nobody";
+	if (app->conf->has_allow && !in_allow(app->conf, key))
+		return "not in the list of allowed peers";
+	int rc = secret_for(app, key, secret);
+	if (rc == 0)
+		return NULL;
+	if (rc < 0)
+		return "the secret for it cannot be read";
+	toxnet_self_key(app->tn, self);
+	proof(secret, key, self, want);
+	sodium_memzero(secret, sizeof(secret));
+	if (len != head + 2 * PROOF_LEN || memcmp(message, GREETING " ", head) != 0 ||
+		tt_hex_decode((const char *)message + head, 2 * PROOF_LEN, got, PROOF_LEN) != 0)
+		return "it does not know the secret (no proof in its request)";
+	if (sodium_memcmp(want, got, PROOF_LEN) != 0)
+		return "it does not know the secret (its proof is wrong)";
+	return NULL;
+}

@@ -1,0 +1,263 @@
+#include "app.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "listener.h"
+#include "nodes.h"
+#include "peer.h"
+#include "stats.h"
+#include "tt_err.h"
+
+/* How long a stopping program waits for its peers to hear of it. */
+#define STOP_TIMEOUT TT_S(2)
+/* Friend requests that are refused: log lines at once, then one every so often. */
+#define REQUEST_LOG_BURST 10
+#define REQUEST_LOG_INTERVAL TT_S(10)
+
+tt_time app_now(const struct app *app)
+{
+	return loop_now(app->loop);
+}
+
+int app_timer_init(struct app *app, struct app_timer *t, void (*due)(struct app *app, void *owner),
+	void *owner)
+{
+	int rc = tt_heap_reserve(&app->timers, app->n_timers + 1);
+	if (rc != TT_OK)
+		return rc;
+	app->n_timers++;
+	tt_heap_node_init(&t->node);
+	t->due = due;
+	t->owner = owner;
+	return TT_OK;
+}
+
+void app_timer_set(struct app *app, struct app_timer *t, tt_time at)
+{
+	tt_heap_set(&app->timers, &t->node, at);
+}
+
+void app_timer_drop(struct app *app, struct app_timer *t)
+{
+	tt_heap_set(&app->timers, &t->node, TT_TIME_NEVER);
+	app->n_timers--;
+}
+
+static void run_timers(struct app *app, tt_time now)
+{
+	while (tt_heap_deadline(&app->timers) <= now) {
+		struct tt_heap_node *node = tt_heap_first(&app->timers);
+		struct app_timer *t =
+			(struct app_timer *)((char *)node - offsetof(struct app_timer, node));
+		tt_heap_set(&app->timers, node, TT_TIME_NEVER);
+		t->due(app, t->owner);
+	}
+}
+
+static void on_tox_readable(void *user, unsigned events)
+{
+	(void)events;
+	((struct app *)user)->tox_readable = true;
+}
+
+/* toxcore opens and closes sockets as it likes: the set is compared after each iteration. */
+static void watch_tox(struct app *app)
+{
+	int fds[4];
+	size_t n = toxnet_fds(app->tn, fds, sizeof(fds) / sizeof(fds[0]));
+
+	if (n == app->n_tox_watch && memcmp(fds, app->tox_fds, n * sizeof(fds[0])) == 0)
+		return;
+	for (size_t i = 0; i < app->n_tox_watch; i++)
+		loop_watch_free(app->tox_watch[i]);
+	app->n_tox_watch = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (loop_watch_new(&app->tox_watch[app->n_tox_watch], app->loop, fds[i], LOOP_READ,
+			    on_tox_readable, app) != TT_OK)
+			continue;
+		app->tox_fds[app->n_tox_watch++] = fds[i];
+	}
+}
+
+static void on_signal(void *user, int signo)
+{
+	struct app *app = user;
+
+	if (signo == SIGHUP) {
+		tt_warn(app->log,
+			"SIGHUP: this version does not reload; restart it to read the file again");
+		return;
+	}
+	if (app->stopping) {
+		app->stop_at = 0; /* asked twice: at once */
+		return;
+	}
+	tt_info(app->log, "stopping (%s)", signo == SIGINT ? "interrupted" : "terminated");
+	app_stop(app);
+}
+
+static int start_tox(struct app *app, const char *data_dir)
+{
+	const struct conf *c = app->conf;
+	char why[512] = "";
+	struct toxnet_config cfg = {
+		.data_dir = data_dir,
+		.node = c->command == CONF_CMD_NODE,
+		.udp = c->udp,
+		.lan = c->lan,
+		.relay = c->relay,
+		.udp_port_first = c->udp_port_first,
+		.udp_port_last = c->udp_port_last,
+		.relay_port = c->relay_port,
+		.proxy_type = c->proxy_type == CONF_PROXY_SOCKS5 ? TOXNET_PROXY_SOCKS5
+			      : c->proxy_type == CONF_PROXY_HTTP ? TOXNET_PROXY_HTTP
+								 : TOXNET_PROXY_NONE,
+		.proxy_host = c->proxy_host[0] ? c->proxy_host : NULL,
+		.proxy_port = c->proxy_port,
+		.log = app->log,
+		.on_lossy = peer_on_lossy,
+		.user = app,
+	};
+	if (toxnet_new(&app->tn, &cfg, app->started_at, why, sizeof(why)) != TT_OK) {
+		tt_error(app->log, "%s", why);
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir)
+{
+	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
+	struct app *app = calloc(1, sizeof(*app));
+	int rc = EXIT_FAILED;
+
+	if (!app)
+		goto out;
+	app->conf = conf;
+	app->log = log;
+	app->request_log = (struct tt_ratelimit){
+		.burst = REQUEST_LOG_BURST, .interval_us = REQUEST_LOG_INTERVAL};
+	tt_heap_init(&app->timers, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_new(&app->loop, log) != TT_OK) {
+		tt_error(log, "the event loop cannot be started: %s", strerror(errno));
+		goto out;
+	}
+	for (size_t i = 0; i < sizeof(signos) / sizeof(signos[0]); i++) {
+		if (loop_signal_new(&app->signals[i], app->loop, signos[i], on_signal, app) !=
+			TT_OK)
+			goto out;
+	}
+	app->started_at = loop_clock(app->loop);
+	rc = peer_secret_hash(app);
+	if (rc == EXIT_OK)
+		rc = start_tox(app, data_dir);
+	if (rc != EXIT_OK)
+		goto out;
+	watch_tox(app);
+	nodes_start(app);
+	*out = app;
+	app = NULL;
+out:
+	app_free(app);
+	return rc;
+}
+
+void app_free(struct app *app)
+{
+	if (!app)
+		return;
+	stats_stop(app);
+	listeners_close(app);
+	conns_close(app);
+	peers_free(app);
+	nodes_stop(app);
+	for (size_t i = 0; i < app->n_tox_watch; i++)
+		loop_watch_free(app->tox_watch[i]);
+	toxnet_free(app->tn);
+	for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++)
+		loop_signal_free(app->signals[i]);
+	loop_free(app->loop);
+	tt_heap_clear(&app->timers);
+	sodium_memzero(app->secret, sizeof(app->secret));
+	free(app);
+}
+
+static void take_events(struct app *app)
+{
+	struct toxnet_event ev;
+
+	while (toxnet_event_next(app->tn, &ev)) {
+		switch (ev.type) {
+		case TOXNET_EV_SELF:
+			if (ev.path != TOXNET_PATH_NONE && app->self_path == TOXNET_PATH_NONE)
+				tt_info(app->log, "connected to the Tox network (%s)",
+					ev.path == TOXNET_PATH_UDP ? "UDP" : "TCP relay");
+			else if (ev.path == TOXNET_PATH_NONE)
+				tt_warn(app->log, "lost the Tox network; trying to come back");
+			app->self_path = ev.path;
+			break;
+		case TOXNET_EV_REQUEST:
+			peer_on_request(app, ev.key, ev.data, ev.len);
+			break;
+		case TOXNET_EV_FRIEND:
+			peer_on_path(app, ev.friend_number, ev.key, ev.path);
+			break;
+		case TOXNET_EV_MESSAGE:
+			peer_on_message(app, ev.friend_number, ev.data, ev.len);
+			break;
+		case TOXNET_EV_RECEIPT:
+			peer_on_receipt(app, ev.friend_number, ev.receipt);
+			break;
+		}
+	}
+}
+
+int app_step(struct app *app, tt_time limit)
+{
+	tt_time deadline =
+		tt_time_min(limit, tt_time_min(app->tox_deadline, tt_heap_deadline(&app->timers)));
+	deadline = tt_time_min(deadline, peers_deadline(app));
+	if (app->stopping)
+		deadline = tt_time_min(deadline, app->stop_at);
+	if (loop_run_once(app->loop, deadline) != TT_OK) {
+		tt_error(app->log, "the event loop failed: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	tt_time now = loop_now(app->loop);
+	if (app->tox_readable || now >= app->tox_deadline) {
+		app->tox_readable = false;
+		app->tox_deadline = toxnet_iterate(app->tn, now);
+		take_events(app);
+		watch_tox(app);
+	}
+	run_timers(app, now);
+	peers_run(app);
+	return EXIT_OK;
+}
+
+void app_stop(struct app *app)
+{
+	if (app->stopping)
+		return;
+	app->stopping = true;
+	app->stop_at = app_now(app) + STOP_TIMEOUT;
+	listeners_close(app);
+	peers_shutdown(app);
+}
+
+int app_run(struct app *app)
+{
+	for (;;) {
+		if (app->stopping && (app_now(app) >= app->stop_at || peers_idle(app)))
+			return EXIT_OK;
+		int rc = app_step(app, TT_TIME_NEVER);
+		if (rc != EXIT_OK)
+			return rc;
+	}
+}

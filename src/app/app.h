@@ -1,0 +1,104 @@
+/**
+ * The running program: everything that lives as long as the process hangs off struct app. One
+ * thread. A round of the loop is: wait (src/loop), take in what Tox has, do what the sessions ask
+ * for, put out what they have to say.
+ */
+#ifndef APP_H
+#define APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "loop.h"
+#include "session.h"
+#include "toxnet.h"
+#include "tt_heap.h"
+#include "tt_log.h"
+
+struct app;
+struct peer;
+struct conn;
+struct listener;
+struct node_lookup;
+struct stats_service;
+
+/** What main and the commands return, see toxtun(1). */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNREACHABLE = 3,
+	EXIT_REFUSED = 4,
+};
+
+struct app {
+	struct conf *conf; /* borrowed from main */
+	const struct tt_log *log;
+	struct loop *loop;
+	struct toxnet *tn;
+	struct loop_watch *tox_watch[4];
+	size_t n_tox_watch;
+	int tox_fds[4];
+	bool tox_readable;
+	tt_time tox_deadline;
+	tt_time started_at;
+
+	struct peer *peers;         /* uthash by friend number */
+	struct listener *listeners; /* list */
+	struct conn *conns;         /* list of all */
+	struct conn *waiting_head;  /* connections whose peer is not ready yet, in order */
+	struct conn *waiting_tail;
+	struct node_lookup *lookups; /* names of bootstrap nodes */
+	struct stats_service *stats;
+	struct loop_signal *signals[3];
+	struct tt_heap timers; /* of conns and listeners */
+	size_t n_conns;
+	size_t n_timers;
+
+	uint8_t secret[64]; /* hash of the shared secret */
+	bool has_secret;
+	bool stopping;
+	tt_time stop_at; /* when the last words must be out */
+
+	enum toxnet_path self_path;
+	struct session_stats ended; /* of peers that are gone, for the totals */
+	uint64_t refused_requests;
+	struct tt_ratelimit request_log;
+};
+
+/** A deadline of some part of the program, in app->timers. `due` may free its owner. */
+struct app_timer {
+	struct tt_heap_node node;
+	void (*due)(struct app *app, void *owner);
+	void *owner;
+};
+
+/**
+ * Starts Tox and the loop; opens nothing yet. `data_dir` is the directory to use, NULL for an
+ * identity in memory. An exit code; what went wrong is in the log.
+ */
+int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir);
+
+/** Ends everything at once. May be NULL. */
+void app_free(struct app *app);
+
+/** One round: waits until something happens, at most until `limit`. An exit code. */
+int app_step(struct app *app, tt_time limit);
+
+/** Runs until a signal ends it. An exit code. */
+int app_run(struct app *app);
+
+/** Asks for an orderly end: peers are told, for a bounded time. */
+void app_stop(struct app *app);
+
+tt_time app_now(const struct app *app);
+
+/** Timers: a node belongs to one owner; TT_TIME_NEVER disarms. */
+int app_timer_init(struct app *app, struct app_timer *t, void (*due)(struct app *app, void *owner),
+	void *owner);
+void app_timer_set(struct app *app, struct app_timer *t, tt_time at);
+void app_timer_drop(struct app *app, struct app_timer *t);
+
+#endif

@@ -1,0 +1,57 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "version.h"
+
+static int cli_help(struct conf *conf, const struct tt_log *log)
+{
+	(void)conf;
+	fputs(conf_usage(), stdout);
+	return cli_flush(log) ? EXIT_OK : EXIT_FAILED;
+}
+
+static int cli_version(struct conf *conf, const struct tt_log *log)
+{
+	(void)conf;
+	printf("toxtun %s\n", TOXTUN_VERSION);
+	return cli_flush(log) ? EXIT_OK : EXIT_FAILED;
+}
+
+static const struct {
+	enum conf_command command;
+	int (*run)(struct conf *conf, const struct tt_log *log);
+} commands[] = {
+	{CONF_CMD_SERVER, cli_server},
+	{CONF_CMD_CLIENT, cli_server},
+	{CONF_CMD_NODE, cli_node},
+	{CONF_CMD_ID, cli_id},
+	{CONF_CMD_PING, cli_ping},
+	{CONF_CMD_CHECK, cli_check},
+	{CONF_CMD_HELP, cli_help},
+	{CONF_CMD_VERSION, cli_version},
+};
+
+bool cli_flush(const struct tt_log *log)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	tt_error(log, "standard output: %s", strerror(errno));
+	return false;
+}
+
+int cli_run(struct conf *conf)
+{
+	struct logsink sink;
+
+	logsink_init(&sink, conf->log_level, conf->log_json);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (commands[i].command == conf->command)
+			return commands[i].run(conf, &sink.log);
+	}
+	fprintf(stderr,
+		"toxtun: no command; try `toxtun server`, `toxtun client` or `toxtun -h`\n");
+	return EXIT_USAGE;
+}

@@ -1,0 +1,24 @@
+/** The subcommands: one file each, found through one table. */
+#ifndef CLI_H
+#define CLI_H
+
+#include "app.h"
+#include "logsink.h"
+
+/** Runs the command of the configuration. An exit code. */
+int cli_run(struct conf *conf);
+
+int cli_server(
+	struct conf *conf, const struct tt_log *log); /* also `client`: what it does is in conf */
+int cli_node(struct conf *conf, const struct tt_log *log);
+int cli_id(struct conf *conf, const struct tt_log *log);
+int cli_ping(struct conf *conf, const struct tt_log *log);
+int cli_check(struct conf *conf, const struct tt_log *log);
+
+/** A QR code of the text, in half blocks for a terminal. An exit code. */
+int cli_print_qr(const char *text);
+
+/** Writes everything that stdout still holds; false when that fails (said in the log). */
+bool cli_flush(const struct tt_log *log);
+
+#endif

@@ -1,0 +1,85 @@
+/* `toxtun check`: what the configuration means. Mistakes were said while it was read. */
+#include <stdio.h>
+
+#include "cli.h"
+
+static void print_rule(const struct tt_rule *r)
+{
+	char text[TT_ADDR_TEXT_MAX];
+
+	switch (r->kind) {
+	case TT_RULE_ANY:
+		printf(" *");
+		break;
+	case TT_RULE_NAME:
+		printf(" %s", r->name);
+		break;
+	case TT_RULE_NET:
+		printf(r->net.family == 6 ? " [%s]" : " %s", tt_addr_format(&r->net, text));
+		if (r->prefix != (r->net.family == 4 ? 32u : 128u))
+			printf("/%u", r->prefix);
+		break;
+	}
+	if (r->port_first == 1 && r->port_last == 65535)
+		printf(":*");
+	else if (r->port_first == r->port_last)
+		printf(":%u", r->port_first);
+	else
+		printf(":%u-%u", r->port_first, r->port_last);
+}
+
+static void print_rules(const struct tt_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		print_rule(&rules[i]);
+	printf(n ? "\n" : " nothing\n");
+}
+
+static void print_server(const struct conf *c)
+{
+	char hex[TT_KEY_HEX + 1];
+
+	printf("server%s%s\n", c->name[0] ? " " : "", c->name);
+	if (!c->has_allow)
+		printf("  allow    everybody who holds the Tox ID%s\n",
+			c->secret_file ? " and the secret" : "");
+	for (size_t i = 0; i < c->n_allow; i++)
+		printf("  allow    %s\n", tt_hex_encode(c->allow[i].key, TT_KEY_LEN, hex));
+	printf("  targets ");
+	print_rules(c->targets, c->n_targets);
+	for (size_t i = 0; i < c->n_peers; i++) {
+		const struct conf_peer *p = &c->peers[i];
+		if (!p->has_targets)
+			continue;
+		printf("  peer %s: targets", p->name);
+		print_rules(p->targets, p->n_targets);
+	}
+}
+
+static void print_forward(const struct conf_forward *f)
+{
+	char text[TT_ADDR_TEXT_MAX], tag[9];
+	const char *where = f->listen_any        ? "*"
+			    : f->listen_loopback ? "localhost"
+						 : tt_addr_format(&f->listen_addr, text);
+
+	printf("tunnel %s: %s port %u to %s:%u at", f->name, where, f->listen_port, f->host,
+		f->port);
+	for (size_t i = 0; i < f->n_peers; i++)
+		printf("%s %s", i ? "," : "", tt_key_short(f->peers[i].key, tag));
+	printf("\n");
+}
+
+int cli_check(struct conf *conf, const struct tt_log *log)
+{
+	size_t builtin = 0;
+
+	if (conf->serve)
+		print_server(conf);
+	for (size_t i = 0; i < conf->n_forwards; i++)
+		print_forward(&conf->forwards[i]);
+	if (conf->default_nodes)
+		conf_builtin_nodes(&builtin);
+	printf("bootstrap nodes: %zu of the configuration, %zu built in\n", conf->n_nodes, builtin);
+	return cli_flush(log) ? EXIT_OK : EXIT_FAILED;
+}

@@ -1,0 +1,100 @@
+#include "net.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+socklen_t net_sockaddr(const struct tt_addr *addr, uint16_t port, struct sockaddr_storage *ss)
+{
+	memset(ss, 0, sizeof(*ss));
+	if (addr->family == 4) {
+		struct sockaddr_in *in = (struct sockaddr_in *)ss;
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, addr->bytes, 4);
+		return sizeof(*in);
+	}
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, addr->bytes, 16);
+	return sizeof(*in6);
+}
+
+struct tt_addr net_addr_of(const struct sockaddr_storage *ss, uint16_t *port)
+{
+	if (ss->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
+		*port = ntohs(in->sin_port);
+		return tt_addr_v4((const uint8_t *)&in->sin_addr);
+	}
+	if (ss->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+		*port = ntohs(in6->sin6_port);
+		return tt_addr_v6((const uint8_t *)&in6->sin6_addr);
+	}
+	*port = 0;
+	return (struct tt_addr){0};
+}
+
+static int stream_socket(const struct tt_addr *addr)
+{
+	return socket(addr->family == 4 ? AF_INET : AF_INET6,
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int fail_close(int fd)
+{
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only)
+{
+	struct sockaddr_storage ss;
+	int one = 1, only = v6_only;
+	int fd = stream_socket(addr);
+
+	if (fd < 0)
+		return -1;
+	socklen_t len = net_sockaddr(addr, port, &ss);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (addr->family == 6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, BACKLOG) != 0)
+		return fail_close(fd);
+	return fd;
+}
+
+int net_connect(const struct tt_addr *addr, uint16_t port, bool *done)
+{
+	struct sockaddr_storage ss;
+	int fd = stream_socket(addr);
+
+	if (fd < 0)
+		return -1;
+	socklen_t len = net_sockaddr(addr, port, &ss);
+	*done = connect(fd, (struct sockaddr *)&ss, len) == 0;
+	if (!*done && errno != EINPROGRESS)
+		return fail_close(fd);
+	return fd;
+}
+
+void net_tune(int fd)
+{
+	int one = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+void net_close_hard(int fd)
+{
+	struct linger l = {.l_onoff = 1, .l_linger = 0};
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	close(fd);
+}

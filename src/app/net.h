@@ -1,0 +1,29 @@
+/** Sockets: the few things that are done with them in more than one place. */
+#ifndef NET_H
+#define NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "tt_addr.h"
+
+/** Fills ss for an address and port; returns its length. */
+socklen_t net_sockaddr(const struct tt_addr *addr, uint16_t port, struct sockaddr_storage *ss);
+
+/** The address and port of a socket address of family AF_INET or AF_INET6; family 0 for others. */
+struct tt_addr net_addr_of(const struct sockaddr_storage *ss, uint16_t *port);
+
+/** A non-blocking, close-on-exec TCP socket that listens, or -1 with errno. */
+int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only);
+
+/** A non-blocking TCP socket whose connect has begun, or -1 with errno. *done: it is connected. */
+int net_connect(const struct tt_addr *addr, uint16_t port, bool *done);
+
+/** Options of a connected stream: no Nagle delay. */
+void net_tune(int fd);
+
+/** Closes so that the other end sees a reset and not an orderly end. */
+void net_close_hard(int fd);
+
+#endif

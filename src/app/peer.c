@@ -1,0 +1,318 @@
+#include "peer.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access_peer.h"
+#include "conn.h"
+#include "tt_err.h"
+
+/* After toxcore's own queue was full: its packets leave as the peer confirms them. */
+#define QUEUE_RETRY TT_MS(5)
+
+static const char *path_text(enum toxnet_path path)
+{
+	return path == TOXNET_PATH_UDP   ? "direct UDP"
+	       : path == TOXNET_PATH_TCP ? "a TCP relay"
+					 : "nothing";
+}
+
+static enum link_path link_path_of(enum toxnet_path path)
+{
+	return path == TOXNET_PATH_UDP   ? LINK_DIRECT
+	       : path == TOXNET_PATH_TCP ? LINK_RELAYED
+					 : LINK_DOWN;
+}
+
+struct peer *peer_find(const struct app *app, uint32_t friend_number)
+{
+	struct peer *p;
+	HASH_FIND(hh, app->peers, &friend_number, sizeof(friend_number), p);
+	return p;
+}
+
+struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	uint32_t n = toxnet_friend_find(app->tn, key);
+	return n == TOXNET_NO_FRIEND ? NULL : peer_find(app, n);
+}
+
+static int new_session(struct app *app, struct peer *p)
+{
+	const struct conf *c = app->conf;
+	struct session_config cfg = {
+		.name = c->name,
+		.mode = c->mode,
+		.accept = c->serve && access_peer_allowed(app, p->key),
+		.connect_timeout_us = TT_S(c->connect_timeout_s),
+		.idle_timeout_us = TT_S(c->idle_timeout_s),
+		.resume_timeout_us = TT_S(c->resume_timeout_s),
+		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
+		.log = app->log,
+	};
+	cfg.rules = access_peer_rules(app, p->key, &cfg.n_rules);
+	toxnet_self_key(app->tn, cfg.self_key);
+	memcpy(cfg.peer_key, p->key, TT_KEY_LEN);
+	randombytes_buf(cfg.inst, sizeof(cfg.inst));
+	return session_new(&p->session, &cfg, app_now(app));
+}
+
+static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN])
+{
+	struct peer *p = calloc(1, sizeof(*p));
+	if (!p)
+		goto fail;
+	p->app = app;
+	p->friend_number = friend_number;
+	memcpy(p->key, key, TT_KEY_LEN);
+	tt_key_short(key, p->tag);
+	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(app, key));
+	if (new_session(app, p) != TT_OK)
+		goto fail;
+	HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
+	if (!p->hh.tbl)
+		goto fail;
+	peer_on_path(app, friend_number, key, toxnet_friend_path(app->tn, friend_number));
+	return p;
+fail:
+	tt_error(app->log, "peer: no memory for another peer");
+	if (p)
+		session_free(p->session);
+	free(p);
+	return NULL;
+}
+
+struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
+{
+	uint8_t message[TOXNET_REQUEST_MAX];
+	size_t len = access_request_message(app, id->key, message, sizeof(message));
+	uint32_t number;
+	char tag[9];
+
+	struct peer *p = peer_find_key(app, id->key);
+	if (p && p->wanted)
+		return p;
+	int rc = toxnet_friend_add(app->tn, id, message, len, &number);
+	if (rc == TT_EINVAL) {
+		tt_error(app->log, "peer %s is this machine itself: a tunnel needs two identities",
+			tt_key_short(id->key, tag));
+		return NULL;
+	}
+	if (rc != TT_OK) {
+		tt_error(app->log, "peer %s cannot be added: %s", tt_key_short(id->key, tag),
+			tt_err_name(rc));
+		return NULL;
+	}
+	p = peer_find(app, number);
+	if (!p)
+		p = peer_new(app, number, id->key);
+	if (p)
+		p->wanted = true;
+	return p;
+}
+
+void peers_restore(struct app *app)
+{
+	size_t n = toxnet_friend_count(app->tn);
+	uint32_t *numbers = calloc(n ? n : 1, sizeof(*numbers));
+	char tag[9];
+
+	if (!numbers)
+		return;
+	n = toxnet_friend_list(app->tn, numbers, n);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t key[TT_KEY_LEN];
+		if (peer_find(app, numbers[i]) ||
+			toxnet_friend_key(app->tn, numbers[i], key) != TT_OK)
+			continue;
+		if (access_peer_allowed(app, key)) {
+			peer_new(app, numbers[i], key);
+		} else {
+			tt_info(app->log, "peer %s is not allowed any more and was removed",
+				tt_key_short(key, tag));
+			toxnet_friend_remove(app->tn, numbers[i]);
+		}
+	}
+	free(numbers);
+}
+
+void peers_free(struct app *app)
+{
+	struct peer *p, *next;
+	HASH_ITER (hh, app->peers, p, next) {
+		HASH_DEL(app->peers, p);
+		session_free(p->session);
+		free(p);
+	}
+}
+
+void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len)
+{
+	struct app *app = user;
+	struct peer *p = peer_find(app, friend_number);
+	if (p)
+		session_packet_input(p->session, data, len, app_now(app));
+}
+
+void peer_on_request(
+	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len)
+{
+	char hex[TT_KEY_HEX + 1];
+	uint32_t number;
+
+	tt_hex_encode(key, TT_KEY_LEN, hex);
+	const char *why = access_judge_request(app, key, message, len);
+	if (why) {
+		app->refused_requests++;
+		if (tt_ratelimit_take(&app->request_log, app_now(app)))
+			tt_warn(app->log, "refused peer=%s: %s", hex, why);
+		return;
+	}
+	if (toxnet_friend_accept(app->tn, key, &number) != TT_OK)
+		return;
+	tt_info(app->log, "accepted peer=%s", hex);
+	if (!peer_find(app, number))
+		peer_new(app, number, key);
+}
+
+void peer_on_path(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN],
+	enum toxnet_path path)
+{
+	struct peer *p = peer_find(app, friend_number);
+
+	(void)key;
+	if (!p || p->path == path)
+		return;
+	if (path == TOXNET_PATH_NONE) {
+		struct session_stats st;
+		session_stats(p->session, &st);
+		p->drops++;
+		tt_warn(app->log, "peer %s is offline; %zu connections wait for it", p->tag,
+			st.active);
+	} else {
+		tt_info(app->log, "peer %s is %s by %s", p->tag,
+			p->path == TOXNET_PATH_NONE ? "online" : "reached", path_text(path));
+		if (p->path == TOXNET_PATH_NONE)
+			p->online_since = app_now(app);
+	}
+	p->path = path;
+	p->pending_len = 0;
+	p->retry_at = 0;
+	session_path(p->session, link_path_of(path), app_now(app));
+}
+
+void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len)
+{
+	struct peer *p = peer_find(app, friend_number);
+	if (!p || wire_kind(data, len) != WIRE_KIND_MSGPACK)
+		return;
+	int rc = session_control_input(p->session, data, len, app_now(app));
+	if (rc != TT_OK)
+		tt_debug(app->log, "peer %s sent a control message that cannot be read", p->tag);
+}
+
+void peer_on_receipt(struct app *app, uint32_t friend_number, uint32_t receipt)
+{
+	struct peer *p = peer_find(app, friend_number);
+	if (p)
+		session_control_confirmed(p->session, receipt);
+}
+
+static void send_control(struct peer *p)
+{
+	uint8_t buf[WIRE_MESSAGE_MAX];
+	uint32_t receipt;
+	size_t n;
+
+	while ((n = session_control_output(p->session, buf)) > 0) {
+		int rc = toxnet_message_send(p->app->tn, p->friend_number, buf, n, &receipt);
+		if (rc != TT_OK) {
+			p->retry_at = app_now(p->app) + QUEUE_RETRY;
+			return;
+		}
+		session_control_sent(p->session, receipt);
+	}
+}
+
+static void send_packets(struct peer *p, tt_time now)
+{
+	for (;;) {
+		if (p->pending_len == 0)
+			p->pending_len = session_packet_output(p->session, p->pending, now);
+		if (p->pending_len == 0)
+			return;
+		int rc =
+			toxnet_lossy_send(p->app->tn, p->friend_number, p->pending, p->pending_len);
+		if (rc == TT_EAGAIN) {
+			p->retry_at = now + QUEUE_RETRY;
+			return;
+		}
+		p->pending_len = 0;
+	}
+}
+
+static void note_ready(struct peer *p)
+{
+	bool ready = session_ready(p->session);
+	if (ready == p->ready)
+		return;
+	p->ready = ready;
+	if (ready)
+		conns_retry_waiting(p->app);
+}
+
+static void peer_run(struct peer *p)
+{
+	struct app *app = p->app;
+	struct session_action a;
+	tt_time now = app_now(app);
+
+	if (session_deadline(p->session) <= now)
+		session_on_deadline(p->session, now);
+	note_ready(p);
+	while (session_next_action(p->session, &a))
+		conn_on_action(app, p, &a);
+	if (p->path == TOXNET_PATH_NONE || now < p->retry_at)
+		return;
+	send_control(p);
+	send_packets(p, loop_clock(app->loop));
+}
+
+void peers_run(struct app *app)
+{
+	struct peer *p, *next;
+	HASH_ITER (hh, app->peers, p, next) {
+		peer_run(p);
+	}
+}
+
+tt_time peers_deadline(const struct app *app)
+{
+	tt_time d = TT_TIME_NEVER;
+	for (const struct peer *p = app->peers; p; p = p->hh.next) {
+		tt_time mine = session_deadline(p->session);
+		if (mine != TT_TIME_NEVER && mine < p->retry_at)
+			mine = p->retry_at;
+		d = tt_time_min(d, mine);
+		if (p->path != TOXNET_PATH_NONE && app_now(app) < p->retry_at)
+			d = tt_time_min(d, p->retry_at);
+	}
+	return d;
+}
+
+void peers_shutdown(struct app *app)
+{
+	for (struct peer *p = app->peers; p; p = p->hh.next)
+		session_shutdown(p->session, app_now(app));
+}
+
+bool peers_idle(const struct app *app)
+{
+	for (const struct peer *p = app->peers; p; p = p->hh.next) {
+		if (p->path != TOXNET_PATH_NONE && !session_control_idle(p->session))
+			return false;
+	}
+	return true;
+}

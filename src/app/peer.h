@@ -1,0 +1,59 @@
+/** Peers: the friends that we serve or use, each with its session. */
+#ifndef PEER_H
+#define PEER_H
+
+#include "app.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct peer {
+	struct app *app;
+	uint32_t friend_number; /* key of the hash */
+	uint8_t key[TT_KEY_LEN];
+	char tag[9];
+	char name[CONF_NAME_MAX + 1]; /* from [peer NAME], else empty */
+	struct session *session;
+	enum toxnet_path path;
+	bool wanted;    /* a forward, or a command, uses it */
+	bool ready;     /* session_ready, as last seen */
+	uint64_t drops; /* times that it went offline */
+	tt_time online_since;
+	tt_time retry_at;   /* toxcore's queue was full: not before this */
+	size_t pending_len; /* a packet that toxcore would not take yet */
+	uint8_t pending[LINK_PACKET_MAX];
+	UT_hash_handle hh;
+};
+
+/** Makes sure that this peer is our friend and has a session; NULL when that is impossible
+ * (logged). */
+struct peer *peer_want(struct app *app, const struct tt_peer_id *id);
+struct peer *peer_find(const struct app *app, uint32_t friend_number);
+struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+
+/** Takes over the friends of the save file: serves the allowed ones, removes the others. */
+void peers_restore(struct app *app);
+void peers_free(struct app *app);
+
+/** Does all that the sessions ask for and sends all that they have. */
+void peers_run(struct app *app);
+tt_time peers_deadline(const struct app *app);
+
+/** Tells every peer that its connections end. */
+void peers_shutdown(struct app *app);
+/** True when no online peer has anything left to be told. */
+bool peers_idle(const struct app *app);
+
+/** Reads the shared secret of the configuration or of TOXTUN_SECRET. An exit code. */
+int peer_secret_hash(struct app *app);
+
+/* events of toxnet */
+void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len);
+void peer_on_request(
+	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len);
+void peer_on_path(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN],
+	enum toxnet_path path);
+void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len);
+void peer_on_receipt(struct app *app, uint32_t friend_number, uint32_t receipt);
+
+#endif

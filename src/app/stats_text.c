@@ -1,0 +1,104 @@
+/* /stats: lines for a human, stable enough for a script. */
+#include "stats.h"
+#include "stats_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static double ratio(uint64_t a, uint64_t b)
+{
+	return b ? (double)a / (double)b : 0;
+}
+
+static double mib(uint64_t bytes)
+{
+	return (double)bytes / (1024.0 * 1024.0);
+}
+
+static void put_self(FILE *f, const struct app *app, const struct stats_totals *t)
+{
+	char hex[TT_TOXID_HEX + 1];
+	uint8_t id[TT_TOXID_LEN];
+
+	toxnet_self_id(app->tn, id);
+	fprintf(f, "toxtun %s\n", stats_role(app));
+	fprintf(f, "mode            %s\n", tt_mode_name(app->conf->mode));
+	fprintf(f, "uptime          %.0f s\n",
+		(double)tt_time_since(app_now(app), app->started_at) / 1e6);
+	fprintf(f, "tox id          %s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
+	fprintf(f, "self            %s, %llu drops\n", stats_path_name(toxnet_self_path(app->tn)),
+		(unsigned long long)t->tox.self_drops);
+	fprintf(f, "peers           %zu online of %u, %llu drops\n", t->peers_online,
+		HASH_COUNT(app->peers), (unsigned long long)t->peer_drops);
+}
+
+static void put_totals(FILE *f, const struct stats_totals *t)
+{
+	const struct session_stats *s = &t->sessions;
+	const struct link_stats *l = &t->links;
+
+	fprintf(f, "\nconnections     %llu total, %llu ok, %llu err, %zu active\n",
+		(unsigned long long)s->opened, (unsigned long long)s->ok,
+		(unsigned long long)s->failed, s->active);
+	fprintf(f, "close reasons  ");
+	for (int r = 1; r < REASON_COUNT; r++) {
+		if (s->reasons[r])
+			fprintf(f, " %s %llu", reason_name((enum close_reason)r),
+				(unsigned long long)s->reasons[r]);
+	}
+	fprintf(f, "\ndata streams    payload in %.3f MiB, out %.3f MiB\n",
+		mib(l->payload_received), mib(l->payload_sent));
+	fprintf(f, "network         in %.3f MiB, out %.3f MiB, overhead in %.3f, out %.3f\n",
+		mib(l->bytes_received), mib(l->bytes_sent),
+		ratio(l->bytes_received, l->payload_received),
+		ratio(l->bytes_sent, l->payload_sent));
+	fprintf(f, "memory          %.1f MiB resident, %.1f MiB heap\n", mib(t->rss_bytes),
+		mib(t->heap_bytes));
+	fprintf(f, "process         %.2f s cpu, %zu fds\n", t->cpu_seconds, t->fds);
+}
+
+static void put_peer(FILE *f, const struct peer *p)
+{
+	struct session_stats s;
+	struct link_stats l;
+	char hex[TT_KEY_HEX + 1];
+
+	session_stats(p->session, &s);
+	link_stats(session_link(p->session), &l);
+	fprintf(f, "\npeer %s%s%s\n", tt_hex_encode(p->key, TT_KEY_LEN, hex), p->name[0] ? " " : "",
+		p->name);
+	fprintf(f, "  path          %s%s, %llu drops\n", stats_path_name(p->path),
+		p->path != TOXNET_PATH_NONE && !s.online ? " (no answer yet)" : "",
+		(unsigned long long)p->drops);
+	fprintf(f, "  rtt           %.3f ms\n", (double)l.srtt_us / 1e3);
+	fprintf(f, "  retransmitted %.2f %% of %llu segments\n",
+		100 * ratio(l.segs_retransmitted, l.segs_sent), (unsigned long long)l.segs_sent);
+	fprintf(f, "  window        %u segments, %u in flight\n", l.window, l.inflight);
+	fprintf(f, "  queued        %zu bytes\n", l.queued_bytes);
+	fprintf(f, "  payload       in %.3f MiB, out %.3f MiB\n", mib(l.payload_received),
+		mib(l.payload_sent));
+	fprintf(f, "  connections   %llu total, %llu ok, %llu err, %zu active\n",
+		(unsigned long long)s.opened, (unsigned long long)s.ok,
+		(unsigned long long)s.failed, s.active);
+}
+
+char *stats_text(const struct app *app)
+{
+	struct stats_totals t;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	stats_gather(app, &t);
+	put_self(f, app, &t);
+	put_totals(f, &t);
+	for (const struct peer *p = app->peers; p; p = p->hh.next)
+		put_peer(f, p);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
