@@ -256,7 +256,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("connect-timeout", " S", 0, set_seconds, connect_timeout_s, "     seconds to wait for a connection to open (15)") \
 	LONG("idle-timeout", " S", 0, set_seconds_or_never, idle_timeout_s, "        close connections that are idle for so long (0: never)") \
 	LONG("resume-timeout", " S", 0, set_seconds, resume_timeout_s, "      keep connections while the peer is away (600)") \
-	LONG("exit-on-failure", "", CONF_OPT_FLAG, set_on, exit_on_failure, "       end when a forward cannot listen or the peer is lost") \
+	LONG("exit-on-failure", "", CONF_OPT_FLAG, set_on, exit_on_failure, "       end when a forward cannot listen") \
 	GROUP("Tox network") \
 	SHORT("b", "bootstrap", " HOST:PORT:PUBKEY", CONF_OPT_REPEAT, set_bootstrap, nodes, "\n                              bootstrap node and TCP relay; repeatable") \
 	LONG("nodes", " FILE", 0, set_path, nodes_file, "            nodes in the format of nodes.tox.chat/json") \

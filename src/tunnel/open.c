@@ -2,7 +2,6 @@
 #include "session.h"
 #include "tunnel_int.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -83,7 +82,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 	syn->proto = WIRE_TCP;
 	syn->port = t->port;
 	memcpy(syn->host, t->host, strlen(t->host) + 1);
-	snprintf(syn->tunnel, sizeof(syn->tunnel), "%s", t->tunnel ? t->tunnel : "");
+	wire_text_copy(syn->tunnel, sizeof(syn->tunnel), t->tunnel ? t->tunnel : "");
 	rc = control_push(&s->control, &msg);
 	if (rc != TT_OK) {
 		discard(ch);

@@ -26,7 +26,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		s->cfg.connect_timeout_us = SESSION_CONNECT_TIMEOUT;
 	if (!s->cfg.resume_timeout_us)
 		s->cfg.resume_timeout_us = SESSION_RESUME_TIMEOUT;
-	snprintf(s->name, sizeof(s->name), "%s", cfg->name ? cfg->name : "");
+	wire_text_copy(s->name, sizeof(s->name), cfg->name ? cfg->name : "");
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
