@@ -65,23 +65,38 @@ static void on_tox_readable(void *user, unsigned events)
 	((struct app *)user)->tox_readable = true;
 }
 
-/* toxcore opens and closes sockets as it likes: the set is compared after each iteration. */
+static void unwatch_tox(struct app *app)
+{
+	for (size_t i = 0; i < app->n_tox_watches; i++)
+		loop_watch_free(app->tox_watches[i]);
+	free(app->tox_watches);
+	app->tox_watches = NULL;
+	app->n_tox_watches = 0;
+}
+
+/* toxcore opens and closes sockets as it likes. Without memory some are not watched, and are served
+ * at toxcore's next time-out. */
 static void watch_tox(struct app *app)
 {
-	int fds[4];
-	size_t n = toxnet_fds(app->tn, fds, sizeof(fds) / sizeof(fds[0]));
+	unsigned generation = toxnet_fds_generation(app->tn);
 
-	if (n == app->n_tox_watch && memcmp(fds, app->tox_fds, n * sizeof(fds[0])) == 0)
+	if (app->tox_watches && generation == app->tox_fds_generation)
 		return;
-	for (size_t i = 0; i < app->n_tox_watch; i++)
-		loop_watch_free(app->tox_watch[i]);
-	app->n_tox_watch = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (loop_watch_new(&app->tox_watch[app->n_tox_watch], app->loop, fds[i], LOOP_READ,
-			    on_tox_readable, app) != TT_OK)
-			continue;
-		app->tox_fds[app->n_tox_watch++] = fds[i];
+	app->tox_fds_generation = generation;
+	unwatch_tox(app);
+	size_t n = toxnet_fds(app->tn, NULL, 0);
+	struct toxnet_fd *fds = calloc(n + 1, sizeof(*fds));
+	app->tox_watches = calloc(n + 1, sizeof(*app->tox_watches));
+	if (fds && app->tox_watches) {
+		toxnet_fds(app->tn, fds, n);
+		for (size_t i = 0; i < n; i++) {
+			struct loop_watch **w = &app->tox_watches[app->n_tox_watches];
+			if (loop_watch_new(w, app->loop, fds[i].fd, LOOP_READ, on_tox_readable,
+				    app) == TT_OK)
+				app->n_tox_watches++;
+		}
 	}
+	free(fds);
 }
 
 static void on_signal(void *user, int signo)
@@ -99,6 +114,20 @@ static void on_signal(void *user, int signo)
 	}
 	tt_info(app->log, "stopping (%s)", signo == SIGINT ? "interrupted" : "terminated");
 	app_stop(app);
+}
+
+/* TOXTUN_IO names the best way of moving packets that may be tried: for tests and for trouble. */
+static enum toxnet_io_level io_level(const struct app *app)
+{
+	const char *text = getenv("TOXTUN_IO");
+
+	for (int level = TOXNET_IO_PLAIN; text && level <= TOXNET_IO_GSO; level++) {
+		if (strcmp(text, toxnet_io_level_name((enum toxnet_io_level)level)) == 0)
+			return (enum toxnet_io_level)level;
+	}
+	if (text && text[0])
+		tt_warn(app->log, "TOXTUN_IO=%s is none of gso, mmsg, plain; it is ignored", text);
+	return TOXNET_IO_GSO;
 }
 
 static int start_tox(struct app *app, const char *data_dir)
@@ -119,6 +148,8 @@ static int start_tox(struct app *app, const char *data_dir)
 								 : TOXNET_PROXY_NONE,
 		.proxy_host = c->proxy_host[0] ? c->proxy_host : NULL,
 		.proxy_port = c->proxy_port,
+		.io_level = io_level(app),
+		.fast_start = c->fast_start,
 		.log = app->log,
 		.on_lossy = peer_on_lossy,
 		.user = app,
@@ -154,6 +185,7 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 			goto out;
 	}
 	app->started_at = loop_clock(app->loop);
+	toxnet_protect_memory(log);
 	rc = peer_secret_hash(app);
 	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);
@@ -177,8 +209,7 @@ void app_free(struct app *app)
 	conns_close(app);
 	peers_free(app);
 	nodes_stop(app);
-	for (size_t i = 0; i < app->n_tox_watch; i++)
-		loop_watch_free(app->tox_watch[i]);
+	unwatch_tox(app);
 	toxnet_free(app->tn);
 	for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++)
 		loop_signal_free(app->signals[i]);
@@ -238,6 +269,7 @@ int app_step(struct app *app, tt_time limit)
 	}
 	run_timers(app, now);
 	peers_run(app);
+	toxnet_flush(app->tn);
 	return EXIT_OK;
 }
 

@@ -38,9 +38,9 @@ struct app {
 	const struct tt_log *log;
 	struct loop *loop;
 	struct toxnet *tn;
-	struct loop_watch *tox_watch[4];
-	size_t n_tox_watch;
-	int tox_fds[4];
+	struct loop_watch **tox_watches; /* of the descriptors of toxcore, array */
+	size_t n_tox_watches;
+	unsigned tox_fds_generation;
 	bool tox_readable;
 	tt_time tox_deadline;
 	tt_time started_at;

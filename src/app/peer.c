@@ -11,6 +11,8 @@
 
 /* After toxcore's own queue was full: its packets leave as the peer confirms them. */
 #define QUEUE_RETRY TT_MS(5)
+/* Packets to one peer between two looks at what has come in. */
+#define PACKETS_A_ROUND 128
 
 static const char *path_text(enum toxnet_path path)
 {
@@ -238,7 +240,7 @@ static void send_control(struct peer *p)
 
 static void send_packets(struct peer *p, tt_time now)
 {
-	for (;;) {
+	for (unsigned i = 0; i < PACKETS_A_ROUND; i++) {
 		if (p->pending_len == 0)
 			p->pending_len = session_packet_output(p->session, p->pending, now);
 		if (p->pending_len == 0)
@@ -292,7 +294,7 @@ tt_time peers_deadline(const struct app *app)
 {
 	tt_time d = TT_TIME_NEVER;
 	for (const struct peer *p = app->peers; p; p = p->hh.next) {
-		tt_time mine = session_deadline(p->session);
+		tt_time mine = p->pending_len ? 0 : session_deadline(p->session);
 		if (mine != TT_TIME_NEVER && mine < p->retry_at)
 			mine = p->retry_at;
 		d = tt_time_min(d, mine);

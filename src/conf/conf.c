@@ -16,7 +16,7 @@ int conf_new(struct conf **out)
 		return TT_ENOMEM;
 	c->default_nodes = true;
 	c->mode = TT_MODE_AUTO;
-	c->udp = c->relay = c->lan = true;
+	c->udp = c->relay = c->lan = c->fast_start = true;
 	c->stats_on = true;
 	c->stats_addr = tt_addr_v4(loopback);
 	c->stats_port = CONF_STATS_PORT;

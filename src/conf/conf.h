@@ -95,6 +95,7 @@ struct conf {
 	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file;
 	enum tt_mode mode;
 	bool udp, relay, lan;
+	bool fast_start; /* toxcore's timers pass faster while we wait for somebody */
 	uint16_t udp_port_first, udp_port_last; /* 0: toxcore's own range 33445..33545 */
 	uint16_t relay_port;                    /* 0: no TCP relay here; `node` uses its UDP port */
 	bool has_relay_port;

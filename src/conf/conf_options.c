@@ -264,6 +264,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("no-udp", "", CONF_OPT_FLAG, set_off, udp, "                TCP relays only") \
 	LONG("no-relay", "", CONF_OPT_FLAG, set_off, relay, "              direct UDP only") \
 	LONG("no-lan", "", CONF_OPT_FLAG, set_off, lan, "                do not look for peers in the local network") \
+	LONG("no-fast-start", "", CONF_OPT_FLAG, set_off, fast_start, "         do not hurry Tox's timers while looking for peers") \
 	LONG("udp-port", " P[:Q]", 0, set_udp_port, udp_port_first, "        UDP port, or the first free one of a range") \
 	LONG("relay-port", " P", 0, set_relay_port, relay_port, "          be a TCP relay on this port (0: no)") \
 	LONG("proxy", " URL", 0, set_proxy, proxy_type, "             socks5://HOST:PORT or http://HOST:PORT; no UDP then") \

@@ -14,14 +14,13 @@
 
 #define SAVE_EVERY TT_S(300) /* the list of known DHT nodes grows old */
 #define SAVE_RETRY TT_S(60)
-#define CLIENTS_CHECK_EVERY TT_S(1)
 
 /*
- * How long toxcore may sleep. Nothing wakes us for TCP: its descriptors cannot be told from
- * others. A burst of more than about 90 packets to a relay is dropped, and a relay moved 2.4 MB/s
- * when it slept between its rounds and 32 MB/s when it was polled every millisecond.
+ * Datagrams for one iteration: the program answers (acknowledges, above all) before it takes more.
  */
-#define POLL_RELAY_BUSY TT_MS(1)
+#define RECEIVE_BUDGET 128
+
+/* While TCP carries data: what a relay's socket had no room for is sent with the next iteration. */
 #define POLL_TCP TT_MS(5)
 #define POLL_QUEUE_FULL TT_MS(10)
 
@@ -137,6 +136,29 @@ static Tox *tox_open(const struct toxnet *tn, const struct toxnet_blob *save,
 	return tox;
 }
 
+static void io_attach(struct toxnet *tn)
+{
+	if (tn->udp_fd < 0)
+		return;
+	if (toxnet_io_new(&tn->io, tn->udp_fd, tn->cfg.io_level, tn->cfg.log) != TT_OK) {
+		tt_warn(tn->cfg.log, "tox: no memory for packets in batches");
+		return;
+	}
+	toxnet_symbols_io_set(tn->udp_fd, tn->io);
+	tt_debug(tn->cfg.log, "tox: UDP packets by %s",
+		toxnet_io_level_name(toxnet_io_level(tn->io)));
+}
+
+/* What toxcore sends from now on goes straight to the socket, which it is about to close. */
+static void io_detach(struct toxnet *tn)
+{
+	if (!tn->io)
+		return;
+	toxnet_symbols_io_set(tn->udp_fd, NULL);
+	toxnet_io_free(tn->io);
+	tn->io = NULL;
+}
+
 static int tox_start(struct toxnet *tn, const struct toxnet_blob *save, const uint8_t *dht_secret,
 	char *why, size_t cap)
 {
@@ -165,6 +187,7 @@ static int tox_start(struct toxnet *tn, const struct toxnet_blob *save, const ui
 	tn->udp_fd = toxnet_fd_find_udp(&before, tn->udp_port);
 	if (tn->udp_port != 0 && tn->udp_fd < 0)
 		tt_warn(tn->cfg.log, "tox: UDP socket not found, packets wait up to 50 ms");
+	io_attach(tn);
 	toxnet_callbacks_set(tn->tox);
 	tox_self_set_name(tn->tox, name, sizeof(name) - 1, NULL);
 	tox_self_set_status_message(tn->tox, name, sizeof(name) - 1, NULL);
@@ -189,6 +212,7 @@ int toxnet_new(
 	tn->dir_fd = tn->lock_fd = tn->udp_fd = -1;
 	tn->now = now;
 	tn->save_at = now + SAVE_EVERY;
+	toxnet_symbols_init();
 	toxnet_queue_init(&tn->queue);
 	toxnet_boot_init(&tn->boot);
 
@@ -216,6 +240,8 @@ int toxnet_new(
 		}
 	}
 	tn->cfg.data_dir = tn->cfg.proxy_host = NULL;
+	if (toxnet_friend_count(tn) > 0)
+		toxnet_haste_start(tn);
 	*out = tn;
 	tn = NULL;
 out:
@@ -233,6 +259,8 @@ void toxnet_free(struct toxnet *tn)
 		if (tn->stats.iterations > 0)
 			tn->save_due = true; /* the DHT nodes that it knows by now */
 		toxnet_save(tn);
+		io_detach(tn);
+		toxnet_haste_stop(tn);
 		tox_kill(tn->tox); /* tells the friends, who see us go at once */
 	}
 	toxnet_dir_close(tn);
@@ -313,12 +341,24 @@ enum toxnet_path toxnet_self_path(const struct toxnet *tn)
 	return tn->self_path;
 }
 
-size_t toxnet_fds(const struct toxnet *tn, int *fds, size_t cap)
+unsigned toxnet_fds_generation(const struct toxnet *tn)
 {
-	if (tn->udp_fd < 0 || cap == 0)
-		return 0;
-	fds[0] = tn->udp_fd;
-	return 1;
+	(void)tn;
+	return toxnet_symbols_tcp_generation();
+}
+
+size_t toxnet_fds(const struct toxnet *tn, struct toxnet_fd *fds, size_t cap)
+{
+	size_t n_tcp, n = 0;
+	const struct toxnet_tcp_fd *tcp = toxnet_symbols_tcp_fds(&n_tcp);
+
+	if (tn->udp_fd >= 0 && n++ < cap)
+		fds[0] = (struct toxnet_fd){.fd = tn->udp_fd};
+	for (size_t i = 0; i < n_tcp; i++) {
+		if (n++ < cap)
+			fds[n - 1] = (struct toxnet_fd){.fd = tcp[i].fd, .serial = tcp[i].serial};
+	}
+	return n;
 }
 
 static bool any_friend_by_tcp(const struct toxnet *tn)
@@ -339,16 +379,8 @@ static tt_time poll_interval(struct toxnet *tn)
 	tt_time t = TT_MS((tt_time)tox_iteration_interval(tn->tox));
 	if (t == 0)
 		t = TT_MS(1);
-	if (tn->cfg.relay_port != 0) {
-		if (tt_time_since(tn->now, tn->clients_checked_at) >= CLIENTS_CHECK_EVERY) {
-			tn->clients_checked_at = tn->now;
-			tn->relay_clients = toxnet_fd_has_client(tn->cfg.relay_port);
-		}
-		return tt_time_min(t, tn->relay_clients ? POLL_RELAY_BUSY : POLL_TCP);
-	}
-	if (tn->self_path == TOXNET_PATH_TCP || any_friend_by_tcp(tn))
-		return tt_time_min(t, POLL_TCP);
-	return t;
+	t = toxnet_haste_run(tn, t);
+	return any_friend_by_tcp(tn) ? tt_time_min(t, POLL_TCP) : t;
 }
 
 tt_time toxnet_iterate(struct toxnet *tn, tt_time now)
@@ -358,13 +390,19 @@ tt_time toxnet_iterate(struct toxnet *tn, tt_time now)
 	if (toxnet_queue_full(&tn->queue))
 		return now + POLL_QUEUE_FULL;
 	toxnet_boot_run(tn);
+	if (tn->io)
+		toxnet_io_budget(tn->io, RECEIVE_BUDGET);
 	tox_iterate(tn->tox, tn);
+	toxnet_flush(tn);
 	tn->stats.iterations++;
 	if (now >= tn->save_at) {
 		tn->save_due = true;
 		tn->save_at = now + (toxnet_save(tn) == TT_OK ? SAVE_EVERY : SAVE_RETRY);
 	}
-	tt_time next = tt_time_min(now + poll_interval(tn), tn->save_at);
+	tt_time interval = poll_interval(tn);
+	if (tn->io && toxnet_io_pending(tn->io))
+		return now;
+	tt_time next = tt_time_min(now + interval, tn->save_at);
 	tt_time boot = tn->boot.at > now ? tn->boot.at : now + TT_MS(1);
 	return tt_time_min(next, tn->boot.n > 0 ? boot : TT_TIME_NEVER);
 }
@@ -372,4 +410,19 @@ tt_time toxnet_iterate(struct toxnet *tn, tt_time now)
 void toxnet_stats(const struct toxnet *tn, struct toxnet_stats *out)
 {
 	*out = tn->stats;
+	if (tn->io) {
+		out->io_level = toxnet_io_level(tn->io);
+		toxnet_io_stats(tn->io, out);
+	}
+}
+
+void toxnet_flush(struct toxnet *tn)
+{
+	if (tn->io)
+		toxnet_io_flush(tn->io);
+}
+
+const char *toxnet_io_level_name(enum toxnet_io_level level)
+{
+	return level == TOXNET_IO_GSO ? "gso" : level == TOXNET_IO_MMSG ? "mmsg" : "plain";
 }

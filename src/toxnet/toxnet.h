@@ -37,6 +37,9 @@ enum toxnet_path {
 	TOXNET_PATH_UDP,  /* direct */
 };
 
+/** How packets of the Tox UDP socket travel, see toxnet_io.h. */
+enum toxnet_io_level { TOXNET_IO_PLAIN, TOXNET_IO_MMSG, TOXNET_IO_GSO };
+
 struct toxnet_config {
 	const char *data_dir; /* NULL: an identity in memory only (ping's, bench's, tests') */
 	bool node;            /* `toxtun node`: also keep the DHT key in the data directory */
@@ -56,6 +59,8 @@ struct toxnet_config {
 	enum { TOXNET_PROXY_NONE, TOXNET_PROXY_SOCKS5, TOXNET_PROXY_HTTP } proxy_type;
 	const char *proxy_host; /* numeric */
 	uint16_t proxy_port;
+	enum toxnet_io_level io_level; /* the best to try; lower where the kernel has it not */
+	bool fast_start; /* toxcore's fixed timers pass faster while we wait for somebody */
 	const struct tt_log *log; /* borrowed, outlives the node */
 	void (*on_lossy)(void *user, uint32_t friend_number, const uint8_t *data, size_t len);
 	void *user;
@@ -104,17 +109,26 @@ enum toxnet_path toxnet_self_path(const struct toxnet *tn);
 int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_port,
 	const uint16_t tcp_ports[4], const uint8_t key[TT_KEY_LEN]);
 
+/** A descriptor of toxcore's: readable means that toxnet_iterate has something to do. */
+struct toxnet_fd {
+	int fd;
+	unsigned serial; /* another one for another socket that got the same number */
+};
+
+/** Changes whenever the answer of toxnet_fds does; only toxnet_iterate and toxnet_node_add change
+ * it. */
+unsigned toxnet_fds_generation(const struct toxnet *tn);
+
 /**
- * Descriptors to watch for reading: wake up and call toxnet_iterate. At most cap; returns n. They
- * are toxcore's, the same for the node's whole life; free the watch before toxnet_free. TCP has
- * none here: toxnet_iterate asks to be called every 1 to 5 ms while it is in use.
+ * Descriptors to watch for reading: wake up and call toxnet_iterate. At most cap are written;
+ * returns how many there are. They are toxcore's; free the watches before toxnet_free.
  */
-size_t toxnet_fds(const struct toxnet *tn, int *fds, size_t cap);
+size_t toxnet_fds(const struct toxnet *tn, struct toxnet_fd *fds, size_t cap);
 
 /**
  * Runs toxcore once and the node's own timers. Returns when to call again at the latest; call
- * sooner when one of toxnet_fds is readable. More packets may wait in the socket than one call
- * takes in, which the descriptor then says.
+ * sooner when one of toxnet_fds is readable. One call takes in a bounded number of packets, so that
+ * a flood of them cannot keep the program from answering; when there are more the time is `now`.
  */
 tt_time toxnet_iterate(struct toxnet *tn, tt_time now);
 
@@ -176,7 +190,22 @@ struct toxnet_stats {
 	uint64_t messages_sent, messages_received;
 	uint64_t self_drops; /* how often we lost the Tox network */
 	uint64_t iterations;
+	enum toxnet_io_level io_level;                               /* in use */
+	uint64_t udp_send_calls, udp_packets_sent, udp_packets_lost; /* system calls, datagrams */
+	uint64_t udp_receive_calls, udp_packets_received;
 };
 void toxnet_stats(const struct toxnet *tn, struct toxnet_stats *out);
+
+/** Sends the packets that were collected since the last call; toxnet_iterate does it too. */
+void toxnet_flush(struct toxnet *tn);
+
+/** "plain", "mmsg" or "gso". */
+const char *toxnet_io_level_name(enum toxnet_io_level level);
+
+/**
+ * Once for the process: no core dumps, no debugger of another user, and all memory locked where the
+ * system allows it; the log says when it does not. True when it is locked.
+ */
+bool toxnet_protect_memory(const struct tt_log *log);
 
 #endif

@@ -129,6 +129,10 @@ static void on_self(Tox *tox, Tox_Connection c, void *user)
 		tn->stats.self_drops++;
 	if (from == TOXNET_PATH_NONE && ev.path != TOXNET_PATH_NONE)
 		toxnet_save_soon(tn); /* now it has DHT nodes to start from the next time */
+	if (ev.path == TOXNET_PATH_NONE)
+		toxnet_haste_start(tn);
+	else if (toxnet_friend_count(tn) == 0)
+		toxnet_haste_stop(tn);
 	toxnet_boot_path_changed(tn, from, ev.path);
 	queue_push(tn, &ev, NULL, 0);
 }
@@ -149,6 +153,10 @@ static void on_friend(Tox *tox, uint32_t number, Tox_Connection c, void *user)
 {
 	struct toxnet_event ev = {
 		.type = TOXNET_EV_FRIEND, .friend_number = number, .path = toxnet_path_of(c)};
+	if (ev.path == TOXNET_PATH_NONE)
+		toxnet_haste_start(user); /* it may come back by another address */
+	else
+		toxnet_haste_stop(user);
 	if (tox_friend_get_public_key(tox, number, ev.key, NULL))
 		queue_push(user, &ev, NULL, 0);
 }

@@ -119,22 +119,3 @@ int toxnet_fd_find_udp(const struct toxnet_fd_set *before, uint16_t port)
 		for_each_fd(is_new_udp, &s);
 	return s.found;
 }
-
-static bool is_client(int fd, void *arg)
-{
-	struct search *s = arg;
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	if (socket_port(fd, SOCK_STREAM) != s->port ||
-		getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-		return false;
-	s->found = fd;
-	return true;
-}
-
-bool toxnet_fd_has_client(uint16_t port)
-{
-	struct search s = {.port = port, .found = -1};
-	for_each_fd(is_client, &s);
-	return s.found >= 0;
-}

@@ -38,6 +38,7 @@ int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint3
 		if (rc != TT_OK)
 			return rc;
 		toxnet_save_soon(tn);
+		toxnet_haste_start(tn);
 	}
 	*friend_number = number;
 	return TT_OK;
@@ -70,6 +71,7 @@ int toxnet_friend_add(struct toxnet *tn, const struct tt_peer_id *id, const uint
 	if (rc != TT_OK)
 		return rc;
 	toxnet_save_soon(tn);
+	toxnet_haste_start(tn);
 	*friend_number = number;
 	return TT_OK;
 }

@@ -5,6 +5,7 @@
 #include <tox/tox.h>
 
 #include "toxnet.h"
+#include "toxnet_io.h"
 
 /* Events that wait for toxnet_event_next. */
 struct toxnet_queue {
@@ -40,12 +41,12 @@ struct toxnet {
 	tt_time now;
 	tt_time save_at;
 	bool save_due; /* something worth keeping changed */
-	tt_time clients_checked_at;
-	bool relay_clients;
 	enum toxnet_path self_path;
 	struct toxnet_queue queue;
 	struct toxnet_boot boot;
 	struct toxnet_stats stats;
+	struct toxnet_io *io; /* of udp_fd, NULL without */
+	tt_time haste_until;  /* toxcore's clock runs fast until then; 0: it does not */
 };
 
 enum toxnet_path toxnet_path_of(Tox_Connection c);
@@ -83,6 +84,13 @@ int toxnet_node_key(const struct toxnet *tn, uint8_t secret[TT_KEY_LEN], char *w
 /* Marks the identity as changed; it is saved within a second. */
 void toxnet_save_soon(struct toxnet *tn);
 
+/* toxnet_haste.c */
+/* We wait for somebody: makes toxcore hurry, for a bounded time. */
+void toxnet_haste_start(struct toxnet *tn);
+void toxnet_haste_stop(struct toxnet *tn);
+/* Ends it when it is time; the interval until the next iteration, shorter while it lasts. */
+tt_time toxnet_haste_run(struct toxnet *tn, tt_time interval);
+
 /* toxnet_fd.c */
 struct toxnet_fd_set {
 	int *fds;
@@ -93,7 +101,5 @@ int toxnet_fd_snapshot(struct toxnet_fd_set *out);
 void toxnet_fd_clear(struct toxnet_fd_set *s);
 /* The UDP socket bound to port that is not in `before`, or -1. */
 int toxnet_fd_find_udp(const struct toxnet_fd_set *before, uint16_t port);
-/* True when somebody is connected to our TCP port. */
-bool toxnet_fd_has_client(uint16_t port);
 
 #endif

@@ -22,7 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "namespace.h"
 #include "toxnet.h"
+#include "toxnet_symbols.h"
 #include "tt_err.h"
 
 static tt_time clock_now(void)
@@ -30,19 +32,6 @@ static tt_time clock_now(void)
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return TT_S((tt_time)ts.tv_sec) + (tt_time)ts.tv_nsec / 1000;
-}
-
-/* A loopback-only network of our own. */
-static bool enter_namespace(void)
-{
-	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-		return false;
-	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
-	if (fd >= 0)
-		close(fd);
-	return up;
 }
 
 static void log_write(void *user, enum tt_log_level level, const char *line)
@@ -394,12 +383,13 @@ static void turn(struct net *n)
 	tt_time now = clock_now(), next = now + TT_MS(50);
 
 	for (size_t i = 0; i < 3; i++) {
-		int fd;
+		struct toxnet_fd fd;
 		if (!all[i])
 			continue;
+		toxnet_flush(all[i]);
 		next = tt_time_min(next, toxnet_iterate(all[i], now));
-		if (toxnet_fds(all[i], &fd, 1) == 1)
-			pfd[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+		if (toxnet_udp_port(all[i]) != 0 && toxnet_fds(all[i], &fd, 1) >= 1)
+			pfd[count++] = (struct pollfd){.fd = fd.fd, .events = POLLIN};
 	}
 	drain(&n->a);
 	drain(&n->b);
@@ -524,12 +514,15 @@ static void udp_socket_wakes_us(struct net *n)
 	struct pollfd pfd = {.events = POLLIN};
 	packet[sizeof(packet) - 1] = 0x5a;
 
-	assert_int_equal(toxnet_fds(n->a.tn, &pfd.fd, 1), 1);
-	assert_int_equal(toxnet_fds(n->a.tn, &pfd.fd, 0), 0);
+	struct toxnet_fd fd;
+	assert_true(toxnet_fds(n->a.tn, &fd, 1) >= 1);
+	assert_int_equal(toxnet_fds(n->a.tn, NULL, 0), toxnet_fds(n->a.tn, &fd, 1));
+	pfd.fd = fd.fd;
 	while (poll(&pfd, 1, 0) == 1)
 		toxnet_iterate(n->a.tn, clock_now());
 	n->a.lossy = 0;
 	assert_int_equal(toxnet_lossy_send(n->b.tn, n->b.friend, packet, sizeof(packet)), TT_OK);
+	toxnet_flush(n->b.tn);
 	assert_int_equal(poll(&pfd, 1, 1000), 1);
 	toxnet_iterate(n->a.tn, clock_now());
 	assert_int_equal(n->a.lossy, 1);
@@ -636,14 +629,50 @@ static void friends_talk_over_udp(void **state)
 	net_stop(&n);
 }
 
+/* After friends have met and talked: toxcore really calls what we put in its way. */
+static void toxcore_calls_the_replaced_symbols(void **state)
+{
+	struct toxnet_symbols_calls c;
+	(void)state;
+	toxnet_symbols_calls(&c);
+	assert_true(c.keypair > 0);
+	assert_true(c.lock > 0);
+	assert_true(c.send > 0);
+	assert_true(c.receive > 0);
+	assert_true(c.socket > 0);
+	assert_true(c.clock > 0);
+}
+
+static void fast_clock_is_fast_and_never_goes_back(void **state)
+{
+	struct toxnet_config cfg = {.fast_start = true};
+	struct toxnet *tn;
+	char why[256];
+	(void)state;
+	assert_int_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
+	uint64_t last = toxnet_symbols_toxcore_ns();
+	for (unsigned factor = 1; factor <= 9; factor += 4) {
+		toxnet_symbols_clock_factor(factor);
+		uint64_t start = toxnet_symbols_toxcore_ns();
+		tt_time real = clock_now();
+		assert_true(start >= last);
+		usleep(20000);
+		last = toxnet_symbols_toxcore_ns();
+		uint64_t passed = (uint64_t)(clock_now() - real) * 1000u;
+		assert_true(last - start >= 19000000u * factor);
+		assert_true(last - start <= (passed + 1000000u) * factor);
+	}
+	toxnet_symbols_clock_factor(1);
+	assert_true(toxnet_symbols_toxcore_ns() >= last);
+	toxnet_free(tn);
+}
+
 static void friends_talk_through_the_nodes_relay(void **state)
 {
 	(void)state;
 	struct net n = {0};
-	int fd;
 	net_start(&n, false);
 	assert_int_equal(toxnet_udp_port(n.a.tn), 0);
-	assert_int_equal(toxnet_fds(n.a.tn, &fd, 1), 0);
 	befriend(&n, TOXNET_PATH_TCP);
 	assert_int_equal(toxnet_self_path(n.a.tn), TOXNET_PATH_TCP);
 	exchange(&n);
@@ -667,6 +696,8 @@ int main(void)
 		FILES(unusable_ports_and_directories_say_why),
 		cmocka_unit_test(friends_talk_over_udp),
 		cmocka_unit_test(friends_talk_through_the_nodes_relay),
+		cmocka_unit_test(toxcore_calls_the_replaced_symbols),
+		cmocka_unit_test(fast_clock_is_fast_and_never_goes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

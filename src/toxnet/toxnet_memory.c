@@ -1,0 +1,39 @@
+/*
+ * Secrets and the disk. toxcore's own locking of each scratch buffer is replaced (see
+ * toxnet_symbols.c) by locking the process once.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "toxnet.h"
+
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4 /* Linux 4.4: pages are locked when they are used, not all at once */
+#endif
+
+bool toxnet_protect_memory(const struct tt_log *log)
+{
+	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY}, now;
+
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	/* With a limit, locking what is yet to come would make later allocations fail. */
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (getrlimit(RLIMIT_MEMLOCK, &now) != 0 || now.rlim_cur != RLIM_INFINITY) {
+		tt_info(log,
+			"memory is not locked: the limit is %llu kB (ulimit -l, LimitMEMLOCK=); "
+			"keys could "
+			"reach the swap space",
+			(unsigned long long)now.rlim_cur / 1024);
+		return false;
+	}
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
+		tt_info(log, "memory is not locked: %s; keys could reach the swap space",
+			strerror(errno));
+		return false;
+	}
+	return true;
+}
