@@ -3,6 +3,10 @@
  * version 1). Does no I/O and reads no clock: packets are handed in, pulled out, and time is an
  * argument in microseconds.
  *
+ * What is there leaves at once; a mode's interval only rounds retransmission timers up. There is no
+ * dead link state: repeats go on, at most a minute apart, until the owner gives up. Of the ACKs
+ * that wait for one packet, those in order merge into the newest, since una says the rest.
+ *
  * Wire: segments of a 24-byte little-endian header and a payload. conv u32, cmd u8 (PUSH 81, ACK
  * 82, WASK 83, WINS 84), frg u8, wnd u16, ts u32 (milliseconds), sn u32, una u32, len u32. One
  * packet holds any number of segments.
@@ -80,7 +84,8 @@ size_t kcp_send_space(const struct kcp *k);
  * Stream mode: fills up to `cap` iovecs with empty segment memory for the application's bytes
  * (readv straight into them) and returns how many, 0 when the window is full, or TT_ENOMEM.
  * At most `max_bytes` are offered. Nothing is sent before kcp_send_commit; a second reserve offers
- * the same memory again.
+ * the same memory again. The memory is the caller's until the next call that changes the stream,
+ * so commit comes before the next kcp_output or kcp_on_deadline, or not at all.
  */
 int kcp_send_reserve(struct kcp *k, struct iovec *iov, int cap, size_t max_bytes);
 
@@ -136,7 +141,8 @@ int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now);
 /**
  * Fills dst with the segments that are due now, at most min(cap, mtu) bytes, and returns how many
  * bytes, 0 when nothing is due. ACKs come first, several to a packet; then probes, repeats, new
- * data. Call until it returns 0 or the carrier is full.
+ * data. Call until it returns 0 or the carrier is full. A segment is never cut, so cap should be
+ * the mtu or more: with less, 0 may only mean that the next one does not fit.
  */
 size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now);
 

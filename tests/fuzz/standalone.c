@@ -1,7 +1,8 @@
-/* Runs a fuzz target over files and the files of directories, without a fuzzer: the ordinary test
- * run replays the corpora with it. */
+/*
+ * Replays every file of the given directories through a fuzz target, without a fuzzer. Fails where
+ * a directory is missing or empty; a finding aborts, with the file named before it.
+ */
 #include <dirent.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,57 +10,62 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int run_file(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	struct stat st;
-	int rc = 1;
+#define FILE_MAX (1 << 20)
 
-	if (!f || fstat(fileno(f), &st) != 0)
-		goto out;
-	/* A block of exactly this size, so that a sanitizer sees a read behind its end. */
-	size_t size = (size_t)st.st_size;
-	uint8_t *data = malloc(size ? size : 1);
-	if (data && fread(data, 1, size, f) == size) {
-		LLVMFuzzerTestOneInput(data, size);
-		rc = 0;
-	}
-	free(data);
-out:
-	if (f)
-		fclose(f);
-	if (rc)
+static int replay(const char *path)
+{
+	static uint8_t buf[FILE_MAX];
+	FILE *f = fopen(path, "rb");
+	if (!f) {
 		perror(path);
-	return rc;
+		return -1;
+	}
+	size_t n = fread(buf, 1, sizeof(buf), f);
+	fclose(f);
+	/* A block of exactly that size, so that a read past its end is seen by the sanitizers. */
+	uint8_t *copy = malloc(n ? n : 1);
+	if (!copy)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = buf[i];
+	fprintf(stderr, "%s\n", path);
+	LLVMFuzzerTestOneInput(copy, n);
+	free(copy);
+	return 0;
 }
 
-static int run_dir(const char *path, DIR *dir)
+/* Number of files, negative where one could not be read. */
+static int replay_dir(const char *dir)
 {
-	char name[PATH_MAX];
-	const struct dirent *e;
-	int rc = 0, count = 0;
-
-	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.')
-			continue;
-		if (snprintf(name, sizeof(name), "%s/%s", path, e->d_name) >= (int)sizeof(name))
-			return 1;
-		rc |= run_file(name);
-		count++;
+	DIR *d = opendir(dir);
+	if (!d) {
+		perror(dir);
+		return -1;
 	}
-	printf("%s: %d inputs\n", path, count);
-	return count ? rc : 1;
+	int count = 0;
+	struct dirent *e;
+	while (count >= 0 && (e = readdir(d))) {
+		char path[4096];
+		struct stat st;
+		int n = snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (n < 0 || (size_t)n >= sizeof(path) || stat(path, &st) < 0)
+			count = -1;
+		else if (S_ISREG(st.st_mode))
+			count = replay(path) == 0 ? count + 1 : -1;
+	}
+	closedir(d);
+	return count;
 }
 
 int main(int argc, char **argv)
 {
-	int rc = argc < 2;
-
 	for (int i = 1; i < argc; i++) {
-		DIR *dir = opendir(argv[i]);
-		rc |= dir ? run_dir(argv[i], dir) : run_file(argv[i]);
-		if (dir)
-			closedir(dir);
+		int n = replay_dir(argv[i]);
+		if (n <= 0) {
+			fprintf(stderr, "%s: %s\n", argv[i], n == 0 ? "empty" : "unreadable");
+			return 1;
+		}
+		printf("%s: %d inputs\n", argv[i], n);
 	}
-	return rc;
+	return argc > 1 ? 0 : 2;
 }

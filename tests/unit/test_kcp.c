@@ -581,7 +581,12 @@ static void rtt_and_rto_follow_the_samples(void **state)
 	assert_int_equal(stats(k).srtt_us, 80500); /* microseconds, though ts has milliseconds */
 	assert_int_equal(stats(k).rttvar_us, 40250);
 	assert_int_equal(stats(k).rto_us, 80500 + 4 * 40250);
-	for (uint32_t sn = 1; sn < 60; sn++) {
+	kcp_send(k, "x", 1);
+	drain(k, s, 4, T0 + TT_MS(200));
+	ack(k, 1, s[0].ts, T0 + TT_MS(300));
+	assert_int_equal(stats(k).srtt_us, (7 * 80500 + 100000) / 8);
+	assert_int_equal(stats(k).rttvar_us, (3 * 40250 + 19500) / 4);
+	for (uint32_t sn = 2; sn < 60; sn++) {
 		tt_time now = T0 + TT_S(sn);
 		kcp_send(k, "x", 1);
 		drain(k, s, 4, now);
@@ -751,6 +756,18 @@ static void acks_for_what_was_never_sent_change_nothing(void **state)
 	kcp_free(k);
 }
 
+static void ack_one_past_a_full_ring_does_not_hit_its_first_slot(void **state)
+{
+	struct kcp *k = make_cfg(TT_MODE_FAST3, 8, 0, false);
+	struct seg s[16];
+	(void)state;
+	fill(k, 8);
+	assert_int_equal(drain(k, s, 16, T0), 8);
+	ack(k, 8, s[0].ts, T0 + TT_MS(9));
+	assert_int_equal(kcp_send_pending(k), 8 * MSS);
+	kcp_free(k);
+}
+
 static void absurd_ts_gives_no_sample(void **state)
 {
 	static const uint32_t off[] = {1, 0x80000000u, 0x7fffffffu, 61000};
@@ -807,6 +824,29 @@ static void resume_repeats_everything_without_counting_loss(void **state)
 	assert_int_equal(stats(k).segs_timeout, 0);
 	assert_int_equal(stats(k).segs_retransmitted, 2);
 	assert_true(kcp_deadline(k) > now && kcp_deadline(k) <= now + TT_MS(200));
+	kcp_free(k);
+}
+
+static void ring_grows_around_what_is_in_flight(void **state)
+{
+	struct kcp *k = make(TT_MODE_FAST3);
+	struct seg s[64];
+	(void)state;
+	fill(k, 8);
+	drain(k, s, 64, T0);
+	in(k, (struct seg){.cmd = WINS, .una = 5, .wnd = 128}, T0 + TT_MS(1));
+	fill(k, 5); /* 5..12, wrapped around the end of the first ring */
+	drain(k, s, 64, T0 + TT_MS(1));
+	fill(k, 40);
+	drain(k, s, 64, T0 + TT_MS(2));
+	ack(k, 9, s[0].ts, T0 + TT_MS(3)); /* 5 to 8 are overtaken, and only they */
+	assert_int_equal(drain(k, s, 64, T0 + TT_MS(3)), 4);
+	kcp_on_deadline(k, T0 + TT_MS(900));
+	assert_int_equal(drain(k, s, 64, T0 + TT_MS(900)), 47);
+	for (uint32_t i = 0; i < 43; i++) /* in the order of their last transmission */
+		assert_int_equal(s[i].sn, 10 + i);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(s[43 + i].sn, 5 + i);
 	kcp_free(k);
 }
 
@@ -1135,9 +1175,11 @@ int main(void)
 		cmocka_unit_test(lost_repeat_is_repeated_once_something_later_arrives),
 		cmocka_unit_test(auto_mode_waits_longer_on_a_path_that_reorders),
 		cmocka_unit_test(acks_for_what_was_never_sent_change_nothing),
+		cmocka_unit_test(ack_one_past_a_full_ring_does_not_hit_its_first_slot),
 		cmocka_unit_test(absurd_ts_gives_no_sample),
 		cmocka_unit_test(deadline_is_later_than_now_after_draining),
 		cmocka_unit_test(resume_repeats_everything_without_counting_loss),
+		cmocka_unit_test(ring_grows_around_what_is_in_flight),
 		cmocka_unit_test(closed_window_is_probed_after_7_s_and_then_more_slowly),
 		cmocka_unit_test(reader_that_opens_a_closed_window_says_so),
 		cmocka_unit_test(out_of_order_segments_wait_for_the_gap),

@@ -1,0 +1,220 @@
+/*
+ * A KCP stream driven by bytes: packets (raw, or with a header that is nearly right), time, and all
+ * that an application can call. Checks the contract after each step.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kcp.h"
+#include "kcp_int.h" /* kcp_new_at */
+#include "tt_err.h"
+
+#define CONV 5u
+#define STEPS 400
+
+/* The input as a bounded cursor; zeroes after its end. */
+struct bytes {
+	const uint8_t *p;
+	size_t left;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint8_t u8(struct bytes *b)
+{
+	if (b->left == 0)
+		return 0;
+	b->left--;
+	return *b->p++;
+}
+
+static uint32_t u32(struct bytes *b)
+{
+	uint32_t v = 0;
+	for (int i = 0; i < 4; i++)
+		v = v << 8 | u8(b);
+	return v;
+}
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		*p++ = (uint8_t)(v >> (8 * i));
+	return p;
+}
+
+/* A number near `base` mostly, anywhere else sometimes. */
+static uint32_t near(struct bytes *b, uint32_t base)
+{
+	uint8_t c = u8(b);
+	return c == 255 ? u32(b) : base + c - 64;
+}
+
+/* Some segments with a good conv and command. */
+static size_t make_packet(struct bytes *b, const struct kcp *k, uint8_t *pkt, size_t cap)
+{
+	unsigned count = u8(b) % 8 + 1u;
+	uint8_t *p = pkt;
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t kind = u8(b);
+		uint8_t cmd = (uint8_t)(81 + (kind & 3));
+		uint32_t len = cmd == 81 ? u8(b) % 100u : 0;
+		if ((size_t)(pkt + cap - p) < KCP_HEADER + len)
+			break;
+		p = put32(p, k->conv);
+		*p++ = cmd;
+		*p++ = kind & 4 ? u8(b) : 0;
+		*p++ = kind & 8 ? 0 : u8(b);
+		*p++ = kind & 16 ? u8(b) : 0;
+		p = put32(p, near(b, kcp_ms(k->now)));
+		p = put32(p, near(b, cmd == 81 ? k->rcv_nxt : k->snd_una));
+		p = put32(p, kind & 32 ? near(b, k->snd_una) : k->snd_una);
+		p = put32(p, len);
+		memset(p, u8(b), len);
+		p += len;
+	}
+	return (size_t)(p - pkt);
+}
+
+static void drain(struct kcp *k, tt_time now)
+{
+	uint8_t pkt[2048];
+	uint32_t conv = 0;
+	unsigned n = 0;
+	size_t len;
+	while ((len = kcp_output(k, pkt, sizeof(pkt), now)) > 0) {
+		must(len <= k->mtu && kcp_run_length(pkt, len, &conv) == (int)len);
+		must(conv == k->conv && ++n < 20000);
+	}
+}
+
+static void check(const struct kcp *k)
+{
+	struct iovec v[64];
+	size_t sum = 0, ready = kcp_recv_ready(k);
+	int n = kcp_recv_peek(k, v, 64);
+	for (int i = 0; i < n; i++)
+		sum += v[i].iov_len;
+	must(sum == ready || (n == 64 && sum < ready));
+
+	struct kcp_stats st;
+	kcp_stats(k, &st);
+	must(st.inflight <= k->snd_wnd && st.rmt_wnd <= KCP_WND_MAX);
+	must(st.rto_us >= KCP_RTO_MIN_NODELAY && st.rto_us <= KCP_RTO_MAX);
+	must(kcp_send_pending(k) <= (size_t)k->snd_wnd * k->mss);
+	must(kcp_send_space(k) <= (size_t)k->snd_wnd * k->mss);
+	/* Payload of both windows, one segment too many, slots, owed ACKs, spare buffers. */
+	size_t buf = k->mss + sizeof(struct kcp_buf) + 100;
+	must(kcp_memory(k) <=
+		sizeof(*k) + (k->snd_wnd + 2 * k->rcv_wnd + KCP_POOL_MAX + 2) * buf +
+			(k->snd_wnd + 2 * k->rcv_wnd + 64) * 2 * sizeof(struct kcp_snd_slot));
+}
+
+static void application(struct bytes *b, struct kcp *k, uint8_t op)
+{
+	static uint8_t buf[8192];
+	struct iovec v[8];
+	size_t n = u8(b) * 13u, space = kcp_send_space(k);
+	int got;
+	switch (op) {
+	case 0:
+		must(kcp_send(k, buf, n) <= (int)n);
+		break;
+	case 1:
+		if ((got = kcp_send_reserve(k, v, 8, n)) > 0) {
+			for (int i = 0; i < got; i++)
+				memset(v[i].iov_base, 1, v[i].iov_len);
+			size_t len = v[0].iov_len < n / 2 + 1 ? v[0].iov_len : n / 2 + 1;
+			kcp_send_commit(k, len);
+			must(kcp_send_space(k) == space - len);
+		}
+		break;
+	case 2:
+		must(kcp_recv(k, buf, n) <= (int)n);
+		break;
+	default:
+		if (!k->message && kcp_recv_ready(k) > 0)
+			kcp_recv_consume(k, n % (kcp_recv_ready(k) + 1));
+		break;
+	}
+}
+
+static void step(struct bytes *b, struct kcp *k, tt_time *now)
+{
+	uint8_t pkt[2048];
+	size_t len = 0;
+	uint8_t op = u8(b);
+	switch (op % 16) {
+	case 0: /* anything at all */
+		for (len = 0; len < sizeof(pkt) && b->left > 0 && len < op; len++)
+			pkt[len] = u8(b);
+		kcp_input(k, pkt, len, *now);
+		break;
+	case 1:
+		kcp_resume(k, *now);
+		break;
+	case 2:
+		kcp_set_conv(k, CONV + op / 16);
+		break;
+	case 3:
+		if (op / 16 == 0)
+			kcp_send_drop(k);
+		break;
+	case 4:
+	case 5: /* to the next deadline, and no further */
+		if (kcp_deadline(k) != TT_TIME_NEVER && kcp_deadline(k) > *now)
+			*now = kcp_deadline(k);
+		kcp_on_deadline(k, *now);
+		drain(k, *now);
+		must(kcp_deadline(k) > *now);
+		break;
+	case 6:
+		*now += (tt_time)u8(b) * u8(b) * 100u;
+		break;
+	case 7:
+		len = kcp_output(k, pkt, u8(b) * 2u, *now);
+		break;
+	case 8:
+	case 9:
+	case 10:
+	case 11:
+		application(b, k, op % 4);
+		break;
+	default:
+		len = make_packet(b, k, pkt, sizeof(pkt));
+		kcp_input(k, pkt, op & 0x80 ? len - len % 7 : len, *now);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes b = {data, size};
+	uint8_t flags = u8(&b);
+	struct kcp_config cfg = {.conv = CONV,
+		.mode = (enum tt_mode)(flags % 6),
+		.mtu = 50 + u8(&b),
+		.message = flags & 0x80,
+		.snd_wnd = flags & 0x40 ? u8(&b) : 0,
+		.rcv_wnd = flags & 0x20 ? u8(&b) : 0};
+	tt_time now = flags & 0x10 ? TT_MS((tt_time)UINT32_MAX - 500) : TT_S(3);
+	struct kcp *k;
+	if (kcp_new_at(&k, &cfg, now, flags & 0x10 ? UINT32_MAX - 30 : 0) != TT_OK)
+		return 0;
+	for (int i = 0; i < STEPS && b.left > 0; i++) {
+		step(&b, k, &now);
+		check(k);
+	}
+	kcp_on_deadline(k, now);
+	drain(k, now);
+	must(kcp_deadline(k) > now);
+	kcp_free(k);
+	return 0;
+}
