@@ -2,7 +2,9 @@
  * A peer made of src/kcp over a UDP socket on loopback, for the interoperability test. Sends N
  *bytes of a known pattern, receives N bytes, prints the CRC-32 of both.
  *
- *	kcp_peer listen|dial PORT N stream|message
+ *	kcp_peer listen|dial PORT N stream|message|fragments
+ *
+ * "fragments" is message mode where the other side keeps the borders too.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -29,7 +31,7 @@ struct sum {
 
 struct peer {
 	int fd;
-	bool connected, message;
+	bool connected, message, borders;
 	struct kcp *k;
 	uint64_t x; /* state of the pattern */
 	uint64_t to_send, to_receive;
@@ -124,6 +126,10 @@ static void read_data(struct peer *p)
 	while ((n = kcp_recv(p->k, buf, sizeof(buf))) > 0) {
 		sum_add(&p->in, buf, (size_t)n);
 		p->to_receive -= (size_t)n;
+		if (p->borders && n != CHUNK && p->to_receive > 0) {
+			fprintf(stderr, "kcp_peer: message of %d bytes\n", n);
+			exit(1);
+		}
 	}
 }
 
@@ -198,11 +204,12 @@ int main(int argc, char **argv)
 {
 	static struct peer p = {.x = 1};
 	if (argc != 5) {
-		fprintf(stderr, "usage: kcp_peer listen|dial PORT N stream|message\n");
+		fprintf(stderr, "usage: kcp_peer listen|dial PORT N stream|message|fragments\n");
 		return 2;
 	}
 	p.to_send = p.to_receive = strtoull(argv[3], NULL, 10);
-	p.message = strcmp(argv[4], "message") == 0;
+	p.borders = strcmp(argv[4], "fragments") == 0;
+	p.message = p.borders || strcmp(argv[4], "message") == 0;
 	sum_init(&p.in);
 	sum_init(&p.out);
 	open_socket(&p, argv[1], argv[2]);

@@ -4,7 +4,7 @@
 usage: kcpgo.py KCP_PEER KCPGO_PEER.go [MEGABYTES]
 
 100 MB in both directions at once, each side listening once and dialling once, in stream and in
-message mode. Exits with 77 (skipped) where Go or kcp-go is missing.
+message mode, and messages of several fragments. Exits with 77 (skipped) where Go or kcp-go is missing.
 """
 import os
 import shutil
@@ -54,7 +54,7 @@ def main():
         if not theirs:
             print("skipped: no Go or no golang-github-xtaci-kcp-dev")
             return 77
-        for mode in "stream", "message":
+        for mode in "stream", "message", "fragments":
             def c_peer(role, mode=mode):
                 return lambda port: [ours, role, str(port), size, mode]
 
@@ -64,6 +64,8 @@ def main():
             for listener, dialler, name in (
                     (go_peer("listen"), c_peer("dial"), "we dial"),
                     (c_peer("listen"), go_peer("dial"), "we listen")):
+                if mode == "fragments" and name == "we dial":
+                    continue  # kcp-go's bare core does not listen
                 a, b = run(listener, dialler)
                 ok = a["received"] == b["sent"] and b["received"] == a["sent"]
                 print(f"{mode}, {name}: {'ok' if ok else 'CHECKSUMS DIFFER'} {a} {b}", flush=True)

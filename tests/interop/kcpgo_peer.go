@@ -2,6 +2,10 @@
 // known pattern, receives N bytes, and prints the CRC-32 of what came.
 //
 //	kcpgo_peer listen|dial ADDR N stream|message
+//	kcpgo_peer dial ADDR N fragments
+//
+// kcp-go's session cuts messages to one segment each, so "fragments" drives its protocol core without
+// the session: messages of several fragments go out, and must come in with their borders.
 package main
 
 import (
@@ -55,6 +59,86 @@ func open(role, addr string) *kcp.UDPSession {
 	return s
 }
 
+// fragments runs kcp-go's core on a socket of its own.
+func fragments(addr string, n int64) {
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		fail("dial", err)
+	}
+	conn.(*net.UDPConn).SetReadBuffer(4 << 20)
+	core := kcp.NewKCP(77, func(buf []byte, size int) { conn.Write(buf[:size]) })
+	core.NoDelay(1, 10, 2, 1)
+	core.WndSize(128, 256)
+	core.SetMtu(1373)
+
+	packets := make(chan []byte, 1024)
+	go func() {
+		for {
+			buf := make([]byte, 2048)
+			m, err := conn.Read(buf)
+			if err != nil {
+				close(packets)
+				return
+			}
+			packets <- buf[:m]
+		}
+	}()
+
+	in, out := crc32.NewIEEE(), crc32.NewIEEE()
+	buf, part := make([]byte, 65536), make([]byte, chunk)
+	x := uint64(2)
+	tick := time.NewTicker(5 * time.Millisecond)
+	deadline := time.Now().Add(100 * time.Second)
+	open, left, toSend := true, n, n
+	for open && time.Now().Before(deadline) {
+		for toSend > 0 && core.WaitSnd() < 120 {
+			if toSend < chunk {
+				part = part[:toSend]
+			}
+			x = fill(part, x)
+			out.Write(part)
+			if core.Send(part) != 0 {
+				fail("send", nil)
+			}
+			toSend -= int64(len(part))
+		}
+		core.Update()
+		var pkt []byte
+		select {
+		case pkt, open = <-packets: // closed once the other end has gone
+			if open && core.Input(pkt, true, true) != 0 {
+				fail("input", nil)
+			}
+		case <-tick.C:
+			if left == 0 && toSend == 0 && core.WaitSnd() == 0 {
+				open = false
+			}
+		}
+		for m := core.Recv(buf); m >= 0; m = core.Recv(buf) {
+			if left -= int64(m); m != chunk && left != 0 {
+				fail(fmt.Sprint("message of ", m), nil)
+			}
+			in.Write(buf[:m])
+		}
+	}
+	if left != 0 || toSend != 0 {
+		fail("unfinished", nil)
+	}
+	fmt.Printf("received %08x\nsent %08x\n", in.Sum32(), out.Sum32())
+	for end := time.Now().Add(300 * time.Millisecond); open || time.Now().Before(end); {
+		core.Update() // late repeats still get their ACKs
+		select {
+		case pkt, ok := <-packets:
+			if !ok {
+				return
+			}
+			core.Input(pkt, true, true)
+		case <-tick.C:
+			open = false
+		}
+	}
+}
+
 func main() {
 	if len(os.Args) != 5 {
 		fail("usage", nil)
@@ -62,6 +146,10 @@ func main() {
 	n, err := strconv.ParseInt(os.Args[3], 10, 64)
 	if err != nil {
 		fail("size", err)
+	}
+	if os.Args[4] == "fragments" {
+		fragments(os.Args[2], n)
+		return
 	}
 	s := open(os.Args[1], os.Args[2])
 	s.SetStreamMode(os.Args[4] == "stream")
