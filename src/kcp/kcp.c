@@ -35,7 +35,7 @@ int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint
 	k->mem = cfg->mem;
 	k->log = cfg->log;
 	k->bytes = sizeof(*k);
-	k->now = k->active = now;
+	k->now = k->active = k->pool_tidied = k->snd_tidied = k->rcv_tidied = now;
 	k->conv = cfg->conv;
 	k->mtu = cfg->mtu;
 	k->mss = cfg->mtu - KCP_HEADER;
@@ -88,6 +88,7 @@ struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len)
 	if (cap == k->mss && b) {
 		k->pool = b->next;
 		k->pool_n--;
+		k->pool_low = kcp_min(k->pool_low, k->pool_n);
 		return b;
 	}
 	b = tt_alloc(k->mem, sizeof(*b) + cap);
@@ -123,26 +124,64 @@ bool kcp_trimmable(const struct kcp *k)
 	       k->rcv_held == 0 && k->ack_head == k->ack_end;
 }
 
-void kcp_trim(struct kcp *k)
+static void pool_free(struct kcp *k, uint32_t n)
+{
+	for (; n > 0; n--) {
+		struct kcp_buf *b = k->pool;
+		k->pool = b->next;
+		k->pool_n--;
+		buf_free(k, b);
+	}
+}
+
+static void snd_ring_free(struct kcp *k)
 {
 	k->reserved = 0;
 	for (uint32_t i = 0; i < k->snd_cap; i++) /* reserved and not committed */
 		kcp_buf_put(k, k->snd[i].buf);
-	while (k->pool) {
-		struct kcp_buf *b = k->pool;
-		k->pool = b->next;
-		buf_free(k, b);
-	}
-	k->pool_n = 0;
 	tt_free(k->mem, k->snd);
-	tt_free(k->mem, k->rcv);
-	tt_free(k->mem, k->acks);
+	k->bytes -= k->snd_cap * sizeof(*k->snd);
 	k->snd = NULL;
+	k->snd_cap = 0;
+}
+
+static void rcv_ring_free(struct kcp *k)
+{
+	tt_free(k->mem, k->rcv);
+	k->bytes -= k->rcv_cap * sizeof(*k->rcv);
 	k->rcv = NULL;
+	k->rcv_cap = 0;
+}
+
+void kcp_trim(struct kcp *k)
+{
+	snd_ring_free(k);
+	rcv_ring_free(k);
+	pool_free(k, k->pool_n);
+	tt_free(k->mem, k->acks);
+	k->bytes -= k->ack_cap * sizeof(*k->acks);
 	k->acks = NULL;
-	k->snd_cap = k->rcv_cap = k->ack_cap = k->ack_head = k->ack_end = 0;
+	k->ack_cap = k->ack_head = k->ack_end = 0;
 	k->ack_merge = false;
-	k->bytes = sizeof(*k);
+}
+
+void kcp_tidy(struct kcp *k)
+{
+	if (k->now - k->snd_tidied >= KCP_TRIM_US && k->snd_cap > KCP_RING_SMALL &&
+		k->snd_una == k->snd_end && k->reserved == 0) {
+		snd_ring_free(k);
+		k->snd_tidied = k->now;
+	}
+	if (k->now - k->rcv_tidied >= KCP_TRIM_US && k->rcv_cap > KCP_RING_SMALL &&
+		k->rcv_head == k->rcv_nxt && k->rcv_held == 0) {
+		rcv_ring_free(k);
+		k->rcv_tidied = k->now;
+	}
+	if (k->now - k->pool_tidied >= KCP_TRIM_US) {
+		pool_free(k, kcp_min(k->pool_low, k->pool_n));
+		k->pool_low = k->pool_n;
+		k->pool_tidied = k->now;
+	}
 }
 
 uint32_t kcp_conv(const struct kcp *k)

@@ -44,10 +44,11 @@ enum {
 #define KCP_OLD_MAX 65536u     /* an sn further behind cannot be a repeat: wnd has 16 bits */
 #define KCP_POOL_MAX 128u      /* spare payload buffers kept between packets */
 #define KCP_RING_MIN 8u        /* slots, power of two */
-#define KCP_TRIM_US TT_S(1)    /* an idle stream gives its buffers back after this */
-#define KCP_TELLS 3u           /* repeats of a WINS that opens a closed window */
-#define KCP_LEVELS 12u         /* backoff levels; 200 ms * 1.5^11 is 17 s, * 2^11 the cap */
-#define KCP_RESEND KCP_LEVELS  /* list number of the repeats that are due */
+#define KCP_RING_SMALL 64u
+#define KCP_TRIM_US TT_S(1)   /* an idle stream gives its buffers back after this */
+#define KCP_TELLS 3u          /* repeats of a WINS that opens a closed window */
+#define KCP_LEVELS 12u        /* backoff levels; 200 ms * 1.5^11 is 17 s, * 2^11 the cap */
+#define KCP_RESEND KCP_LEVELS /* list number of the repeats that are due */
 #define KCP_LISTS (KCP_LEVELS + 1)
 #define KCP_NIL UINT16_MAX
 #define KCP_EVIDENCE 3u    /* largest fast-resend count of the modes */
@@ -128,6 +129,8 @@ struct kcp {
 
 	struct kcp_buf *pool;
 	uint32_t pool_n;
+	uint32_t pool_low;                           /* least pool_n since pool_tidied */
+	tt_time pool_tidied, snd_tidied, rcv_tidied; /* see kcp_tidy */
 
 	/* sending */
 	struct kcp_snd_slot *snd;
@@ -225,6 +228,13 @@ void kcp_buf_put(struct kcp *k, struct kcp_buf *b);
 
 /** Gives back what an idle stream does not need. */
 void kcp_trim(struct kcp *k);
+
+/**
+ * For a stream that is never idle, at most once a second each: gives back the buffers that no
+ * packet has needed since, and large rings when they are empty. A download leaves nothing to the
+ * keystrokes that follow it.
+ */
+void kcp_tidy(struct kcp *k);
 
 /** Nothing queued, in flight, unread or to be acknowledged, and memory to give back. */
 bool kcp_trimmable(const struct kcp *k);

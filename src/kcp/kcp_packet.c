@@ -132,6 +132,7 @@ int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now)
 	kcp_detect_losses(k);
 	if (k->snd_una != una_before)
 		kcp_cwnd_grow(k);
+	kcp_tidy(k);
 	return rc;
 }
 
@@ -234,6 +235,7 @@ size_t kcp_output_some(struct kcp *k, uint8_t *dst, size_t cap, unsigned kinds, 
 	if (p != dst) {
 		k->adv_wnd = kcp_rcv_wnd_free(k);
 		k->active = k->now;
+		kcp_tidy(k);
 	}
 	return (size_t)(p - dst);
 }

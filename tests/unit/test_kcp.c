@@ -1045,6 +1045,28 @@ static void idle_stream_holds_no_buffers(void **state)
 	kcp_free(b);
 }
 
+static void slow_stream_does_not_keep_a_downloads_buffers(void **state)
+{
+	struct kcp *a = make(TT_MODE_AUTO), *b = make(TT_MODE_AUTO);
+	static uint8_t buf[1 << 20];
+	tt_time now = T0;
+	(void)state;
+	for (int i = 0; i < 20; i++, now += TT_MS(300)) {
+		int n = kcp_send(a, buf, i < 10 ? sizeof(buf) : 3);
+		assert_true(n > 0);
+		for (int got = 0; got < n;) {
+			carry(a, b, now);
+			got += kcp_recv(b, buf, sizeof(buf));
+			carry(b, a, now);
+		}
+		if (i == 9)
+			assert_true(kcp_memory(a) > 100000 && kcp_memory(b) > 100000);
+	}
+	assert_true(kcp_memory(a) < 10000 && kcp_memory(b) < 10000);
+	kcp_free(a);
+	kcp_free(b);
+}
+
 struct counted {
 	size_t live, calls, fail_after;
 };
@@ -1189,6 +1211,7 @@ int main(void)
 		cmocka_unit_test(empty_segments_do_not_fill_a_stream),
 		cmocka_unit_test(frg_255_does_no_harm),
 		cmocka_unit_test(idle_stream_holds_no_buffers),
+		cmocka_unit_test(slow_stream_does_not_keep_a_downloads_buffers),
 		cmocka_unit_test(every_failed_allocation_is_survived),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 		cmocka_unit_test(sn_and_clock_wrap_around),
