@@ -25,10 +25,6 @@ void kcp_rtt_sample(struct kcp *k, tt_time rtt)
 	tt_time tick = TT_MS(k->mode.interval_ms);
 	tt_time rto = k->srtt + (4 * k->rttvar > tick ? 4 * k->rttvar : tick);
 	tt_time min = k->mode.nodelay ? KCP_RTO_MIN_NODELAY : KCP_RTO_MIN;
-	/* Losses are found by ACKs that overtake them; the timer is for the tail of a burst. A queue
-	 * that we build ourselves moves faster than rttvar follows it, and must not look like loss. */
-	if (k->mode.adaptive && rto < 2 * k->srtt)
-		rto = 2 * k->srtt;
 	k->rto = rto < min ? min : tt_time_min(rto, KCP_RTO_MAX);
 }
 
