@@ -14,7 +14,7 @@ ASAN_SCALE = 0.05
 PYTEST =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
-RUN_PYTEST = /usr/bin/python3 -m pytest -p no:cacheprovider $(PYTEST)
+RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST)
 SANITIZERS = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
@@ -35,7 +35,7 @@ deps:
 
 run: build
 	tools/deps.sh run
-	/usr/bin/python3 tools/demo.py $(BUILD)/toxtun
+	/usr/bin/python3 -B tools/demo.py $(BUILD)/toxtun
 
 test: unit e2e
 

@@ -202,8 +202,7 @@ class Demo:
                 peers = json.load(f)["peers"]
         except (OSError, ValueError):
             return None
-        return next((p["path"] for p in peers if p.get("path") not in (
-            None, "", "none", "offline")), None)
+        return next((p["path"] for p in peers if p["ready"] and "udp" in p["path"]), None)
 
     def curl(self, name, *options):
         """Fetches through the tunnel; curl's progress goes to the terminal."""
@@ -358,5 +357,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
     sys.exit(main())

@@ -1,5 +1,7 @@
 """Fixtures of the end-to-end tests: one shared network, and what a failed test shows."""
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,12 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import os  # noqa: E402
-
 import private_net  # noqa: E402
 from harness import PATIENCE, SANITIZED, TOXTUN, Load, Net, Proc, free_port  # noqa: E402
 
 LOG_TAIL = 60
+TEST_LIMIT_S = 300 * PATIENCE
 _private = False
 _figures = []
 
@@ -78,6 +79,19 @@ def no_process_left():
     assert not left, f"still running: {[p.name for p in left]}"
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     assert not children.strip(), f"child processes left: {children}"
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    """A test that hangs fails, with its logs."""
+    def expired(_number, _frame):
+        raise AssertionError(f"the test took longer than {TEST_LIMIT_S} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TEST_LIMIT_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

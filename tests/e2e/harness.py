@@ -187,20 +187,19 @@ class Toxtun(Proc):
         assert status == 200, body
         return json.loads(body)
 
-    def paths(self):
-        """The path of each peer that is online, by its key's first digits."""
-        return {p.get("key", "")[:8]: p["path"] for p in self.stats()["peers"]
-                if p.get("path") not in (None, "", "none", "offline")}
+    def ready(self):
+        """How many peers are online, have said hello and are reached directly."""
+        return sum(p["ready"] and "udp" in p["path"] for p in self.stats()["peers"])
 
     def channels(self):
         """How many channels are open."""
-        return sum(open_channels(p) for p in self.stats()["peers"])
+        return self.stats()["channels"]
 
     def wait_online(self, peers=1, timeout=ONLINE_S):
         def online():
             assert self.alive(), f"{self.name} ended with {self.popen.returncode}:\n{self.err()}"
             try:
-                return len(self.paths()) >= peers
+                return self.ready() >= peers
             except (OSError, ValueError):
                 return False  # the stats service is not up yet
 
@@ -214,11 +213,6 @@ class Toxtun(Proc):
         finding = SANITIZER_FINDING.search(self.err())
         assert not finding, f"{self.name}:\n{self.err()[finding.start():]}"
         return code
-
-
-def open_channels(peer):
-    channels = peer["channels"]
-    return len(channels) if isinstance(channels, list) else channels
 
 
 class Net:
@@ -323,7 +317,7 @@ class Load:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
             preexec_fn=die_with_parent)
 
-    def finish(self, popen, timeout=600, check=True):
+    def finish(self, popen, timeout=200, check=True):
         try:
             out, err = popen.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -335,7 +329,7 @@ class Load:
             assert result["ok"] and popen.returncode == 0, f"{popen.args[1:]}: {result['error']}"
         return result
 
-    def run(self, verb, port, *args, host="127.0.0.1", timeout=600, check=True, **kwargs):
+    def run(self, verb, port, *args, host="127.0.0.1", timeout=200, check=True, **kwargs):
         return self.finish(self.start(verb, port, *args, host=host, **kwargs), timeout, check)
 
 

