@@ -11,7 +11,8 @@
 
 #define GREETING "toxtun"
 #define PROOF_CONTEXT "toxtun friend request 1"
-#define PROOF_LEN crypto_generichash_BYTES
+#define PROOF_LEN ACCESS_PROOF_LEN
+_Static_assert(PROOF_LEN == crypto_generichash_BYTES, "BLAKE2b-256");
 #define SECRET_MIN 16 /* characters */
 #define SECRET_MAX 1024
 
@@ -158,18 +159,30 @@ static int secret_for(const struct app *app, const uint8_t key[TT_KEY_LEN],
 	return 1;
 }
 
+int access_proofs(const struct app *app, const uint8_t peer[TT_KEY_LEN], uint8_t ours[PROOF_LEN],
+	uint8_t theirs[PROOF_LEN])
+{
+	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN];
+	int rc = secret_for(app, peer, secret);
+
+	if (rc > 0) {
+		toxnet_self_key(app->tn, self);
+		proof(secret, self, peer, ours);
+		proof(secret, peer, self, theirs);
+		sodium_memzero(secret, sizeof(secret));
+	}
+	return rc;
+}
+
 size_t access_request_message(
 	const struct app *app, const uint8_t peer[TT_KEY_LEN], uint8_t *dst, size_t cap)
 {
-	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN], sum[PROOF_LEN];
+	uint8_t ours[PROOF_LEN], theirs[PROOF_LEN];
 	char text[sizeof(GREETING) + 2 * PROOF_LEN + 1] = GREETING;
 
-	if (secret_for(app, peer, secret) > 0) {
-		toxnet_self_key(app->tn, self);
-		proof(secret, self, peer, sum);
+	if (access_proofs(app, peer, ours, theirs) > 0) {
 		text[sizeof(GREETING) - 1] = ' ';
-		tt_hex_encode(sum, PROOF_LEN, text + sizeof(GREETING));
-		sodium_memzero(secret, sizeof(secret));
+		tt_hex_encode(ours, PROOF_LEN, text + sizeof(GREETING));
 	}
 	size_t len = strlen(text);
 	if (len > cap)
@@ -181,22 +194,18 @@ size_t access_request_message(
 const char *access_judge_request(
 	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len)
 {
-	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN], want[PROOF_LEN],
-		got[PROOF_LEN];
+	uint8_t ours[PROOF_LEN], want[PROOF_LEN], got[PROOF_LEN];
 	const size_t head = sizeof(GREETING); /* its NUL's place is the space */
 
 	if (!app->conf->serve)
 		return "this process serves nobody";
 	if (app->conf->has_allow && !in_allow(app->conf, key))
 		return "not in the list of allowed peers";
-	int rc = secret_for(app, key, secret);
+	int rc = access_proofs(app, key, ours, want);
 	if (rc == 0)
 		return NULL;
 	if (rc < 0)
 		return "the secret for it cannot be read";
-	toxnet_self_key(app->tn, self);
-	proof(secret, key, self, want);
-	sodium_memzero(secret, sizeof(secret));
 	if (len != head + 2 * PROOF_LEN || memcmp(message, GREETING " ", head) != 0 ||
 		tt_hex_decode((const char *)message + head, 2 * PROOF_LEN, got, PROOF_LEN) != 0)
 		return "it does not know the secret (no proof in its request)";

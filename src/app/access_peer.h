@@ -14,9 +14,19 @@ const struct tt_rule *access_peer_rules(
 /** Its name from [peer NAME], or "". */
 const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 
+#define ACCESS_PROOF_LEN 32
+
+/**
+ * Proofs that both ends know the secret set for this peer: keyed hashes over both public keys, the
+ * giver's first, good for this pair only. 1: there is a secret; 0: none is asked for; -1: there
+ * should be one, but it cannot be read (logged).
+ */
+int access_proofs(const struct app *app, const uint8_t peer[TT_KEY_LEN],
+	uint8_t ours[ACCESS_PROOF_LEN], uint8_t theirs[ACCESS_PROOF_LEN]);
+
 /**
  * The message of our friend request to `peer`: a greeting and, when a secret is set, the proof that
- * we know it: a keyed hash over both public keys, good for this pair only. Returns its length.
+ * we know it. Returns its length.
  */
 size_t access_request_message(
 	const struct app *app, const uint8_t peer[TT_KEY_LEN], uint8_t *dst, size_t cap);

@@ -55,6 +55,10 @@ static int new_session(struct app *app, struct peer *p)
 		.log = app->log,
 	};
 	cfg.rules = access_peer_rules(app, p->key, &cfg.n_rules);
+	int secret = access_proofs(app, p->key, cfg.proof, cfg.peer_proof);
+	cfg.has_proof = cfg.need_proof = secret > 0;
+	if (secret < 0)
+		cfg.accept = false; /* who cannot prove it is not served */
 	toxnet_self_key(app->tn, cfg.self_key);
 	memcpy(cfg.peer_key, p->key, TT_KEY_LEN);
 	randombytes_buf(cfg.inst, sizeof(cfg.inst));
@@ -98,8 +102,12 @@ struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 		return p;
 	int rc = toxnet_friend_add(app->tn, id, message, len, &number);
 	if (rc == TT_EINVAL) {
-		tt_error(app->log, "peer %s is this machine itself: a tunnel needs two identities",
-			tt_key_short(id->key, tag));
+		uint8_t self[TT_KEY_LEN];
+		toxnet_self_key(app->tn, self);
+		tt_error(app->log, "peer %s %s", tt_key_short(id->key, tag),
+			memcmp(self, id->key, TT_KEY_LEN) == 0
+				? "is this machine itself: a tunnel needs two identities"
+				: "is not a key that Tox can use; copy the Tox ID again");
 		return NULL;
 	}
 	if (rc != TT_OK) {

@@ -308,8 +308,7 @@ static const char usage[] =
 		GROUP_HELP, SHORT_HELP, LONG_HELP) "\n"
 						   "Exit codes: 0 done, 1 failed at run time, 2 "
 						   "bad usage or configuration, 3 peer not\n"
-						   "reachable in time, 4 refused by the peer. The "
-						   "ini file: man toxtun.ini\n";
+						   "reachable in time. The ini file: man toxtun.ini\n";
 
 const char *conf_usage(void)
 {

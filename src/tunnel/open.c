@@ -134,7 +134,7 @@ static void refuse(
 static enum close_reason judge(
 	const struct session *s, const struct wire_syn *syn, const struct tt_addr *literal)
 {
-	if (!s->cfg.accept)
+	if (!s->cfg.accept || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
 	if (syn->proto != WIRE_TCP)
 		return REASON_UNSUPPORTED;

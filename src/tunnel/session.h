@@ -45,13 +45,17 @@ struct session_config {
 	bool accept;                 /* the peer may open channels to our targets */
 	const struct tt_rule *rules; /* what it may reach; borrowed until session_set_rules */
 	size_t n_rules;
-	size_t channels_max;        /* 0: SESSION_CHANNELS_MAX */
-	tt_time connect_timeout_us; /* 0: SESSION_CONNECT_TIMEOUT */
-	tt_time idle_timeout_us;    /* 0: never */
-	tt_time resume_timeout_us;  /* 0: SESSION_RESUME_TIMEOUT */
-	uint64_t epoch_ms;          /* milliseconds since a fixed base when `now` was 0, for conv */
-	const struct tt_mem *mem;   /* borrowed, NULL: malloc */
-	const struct tt_log *log;   /* borrowed, may be NULL */
+	bool has_proof, need_proof;
+	uint8_t proof[WIRE_PROOF_LEN];      /* has_proof: that we know the secret, for our hello */
+	uint8_t peer_proof[WIRE_PROOF_LEN]; /* need_proof: what the peer's hello must say to be
+					       served */
+	size_t channels_max;                /* 0: SESSION_CHANNELS_MAX */
+	tt_time connect_timeout_us;         /* 0: SESSION_CONNECT_TIMEOUT */
+	tt_time idle_timeout_us;            /* 0: never */
+	tt_time resume_timeout_us;          /* 0: SESSION_RESUME_TIMEOUT */
+	uint64_t epoch_ms;        /* milliseconds since a fixed base when `now` was 0, for conv */
+	const struct tt_mem *mem; /* borrowed, NULL: malloc */
+	const struct tt_log *log; /* borrowed, may be NULL */
 };
 
 /** TT_OK, TT_ENOMEM. The session starts with its peer offline. */

@@ -66,6 +66,7 @@ struct session {
 	bool hello_due;    /* ours must go out */
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */
+	bool peer_proved;  /* it knows the secret, or need not */
 	bool knows_peer;   /* peer_inst is set */
 	uint8_t peer_inst[WIRE_INST_LEN];
 	uint32_t peer_caps;

@@ -16,6 +16,7 @@
 #define WIRE_VERSION 1
 #define WIRE_MESSAGE_MAX 1372 /* TOX_MAX_MESSAGE_LENGTH */
 #define WIRE_INST_LEN 16
+#define WIRE_PROOF_LEN 32
 #define WIRE_HOST_MAX 255
 #define WIRE_NAME_MAX 63
 #define WIRE_TEXT_MAX 255
@@ -47,8 +48,10 @@ struct wire_hello {
 	uint8_t inst[WIRE_INST_LEN]; /* "inst", bin: random for each process */
 	uint32_t caps;               /* "caps", array of str; unknown names are passed over */
 	bool seen;                   /* "seen", optional: yours has arrived since you came online */
-	uint32_t packet_max;         /* "max": largest lossy packet that I take, bytes */
-	char name[WIRE_NAME_MAX + 1]; /* "name", optional: what the machine calls itself */
+	bool has_proof;
+	uint8_t proof[WIRE_PROOF_LEN]; /* "proof", optional bin: that I know our secret */
+	uint32_t packet_max;           /* "max": largest lossy packet that I take, bytes */
+	char name[WIRE_NAME_MAX + 1];  /* "name", optional: what the machine calls itself */
 };
 
 struct wire_syn {

@@ -6,7 +6,17 @@
 #include "tt_err.h"
 #include "wire_int.h"
 
-enum key_kind { KEY_U16, KEY_U32, KEY_U64, KEY_BOOL, KEY_STR, KEY_INST, KEY_CAPS, KEY_PROTO };
+enum key_kind {
+	KEY_U16,
+	KEY_U32,
+	KEY_U64,
+	KEY_BOOL,
+	KEY_STR,
+	KEY_INST,
+	KEY_PROOF,
+	KEY_CAPS,
+	KEY_PROTO
+};
 
 /** One key of one type of map. The size of a string's field bounds its length. */
 struct key {
@@ -30,6 +40,7 @@ static const struct key keys[] = {
 	KEY(WIRE_HELLO, "max", KEY_U32, true, hello.packet_max),
 	KEY(WIRE_HELLO, "name", KEY_STR, false, hello.name),
 	KEY(WIRE_HELLO, "seen", KEY_BOOL, false, hello.seen),
+	KEY(WIRE_HELLO, "proof", KEY_PROOF, false, hello.proof),
 	KEY(WIRE_SYN, "n", KEY_U32, true, n),
 	KEY(WIRE_SYN, "ver", KEY_U32, true, syn.version),
 	KEY(WIRE_SYN, "ccid", KEY_U32, true, syn.ccid),
@@ -85,11 +96,12 @@ static int read_str_field(struct wire_cursor *c, char *dst, size_t size)
 	return TT_OK;
 }
 
-static int read_inst(struct wire_cursor *c, uint8_t dst[WIRE_INST_LEN])
+/** Bytes of exactly the field's size. */
+static int read_bin_field(struct wire_cursor *c, uint8_t *dst, size_t size)
 {
 	struct wire_span s;
 	int rc = wire_read_bin(c, &s);
-	if (rc != TT_OK || s.len != WIRE_INST_LEN)
+	if (rc != TT_OK || s.len != size)
 		return TT_EPROTO;
 	memcpy(dst, s.p, s.len);
 	return TT_OK;
@@ -138,7 +150,10 @@ static int read_value(struct wire_cursor *c, const struct key *k, struct wire_ms
 	case KEY_STR:
 		return read_str_field(c, field, k->size);
 	case KEY_INST:
-		return read_inst(c, field);
+		return read_bin_field(c, field, k->size);
+	case KEY_PROOF:
+		m->hello.has_proof = true;
+		return read_bin_field(c, field, k->size);
 	case KEY_CAPS:
 		return read_caps(c, field);
 	case KEY_PROTO:

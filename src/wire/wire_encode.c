@@ -64,7 +64,8 @@ static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
 {
 	const struct wire_hello *h = &m->hello;
 	struct wire_msg unnumbered = {.type = WIRE_HELLO};
-	int rc = put_head(pk, &unnumbered, 4 + (h->name[0] ? 1u : 0u) + (h->seen ? 1u : 0u));
+	int rc = put_head(pk, &unnumbered,
+		4 + (h->name[0] ? 1u : 0u) + (h->seen ? 1u : 0u) + (h->has_proof ? 1u : 0u));
 
 	rc |= put_uint(pk, "ver", h->version);
 	rc |= put_cstr(pk, "inst") | msgpack_pack_bin_with_body(pk, h->inst, WIRE_INST_LEN);
@@ -78,6 +79,9 @@ static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
 		rc |= put_text(pk, "name", h->name, sizeof(h->name));
 	if (h->seen)
 		rc |= put_bool(pk, "seen", true);
+	if (h->has_proof)
+		rc |= put_cstr(pk, "proof") |
+		      msgpack_pack_bin_with_body(pk, h->proof, WIRE_PROOF_LEN);
 	return rc;
 }
 
