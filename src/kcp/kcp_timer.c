@@ -26,7 +26,8 @@ tt_time kcp_deadline(const struct kcp *k)
 tt_time kcp_timer(const struct kcp *k)
 {
 	tt_time t = tt_time_min(k->probe_at, k->tell_at);
-	for (uint32_t levels = k->lists_used; levels; levels &= levels - 1)
+	/* what is in the resend list has had its timer and only waits for the carrier */
+	for (uint32_t levels = k->lists_used & ~(1u << KCP_RESEND); levels; levels &= levels - 1)
 		t = tt_time_min(t, list_due(k, (unsigned)__builtin_ctz(levels)));
 	if (kcp_trimmable(k))
 		t = tt_time_min(t, k->active + KCP_TRIM_US);
