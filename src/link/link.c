@@ -46,6 +46,8 @@ void link_set_path(struct link *l, enum link_path path, tt_time now)
 	l->now = now;
 	l->path = path;
 	l->window = path == LINK_RELAYED ? LINK_WINDOW_RELAYED : LINK_WINDOW_DIRECT;
+	if (path == LINK_DOWN)
+		l->reply_wanted = false; /* late, it would be a wrong measurement */
 	if (path == LINK_DOWN || old != LINK_DOWN)
 		return;
 	l->unheard = 0;
@@ -182,8 +184,10 @@ static size_t output_urgent(struct link *l, uint8_t *dst, size_t cap, tt_time no
 		n += got;
 		link_stream_update(s);
 		if (s->sched.urgent.list) {
-			/* more of it than fits: the others' turn in the next packet */
-			sched_rotate_urgent(&l->sched, &s->sched);
+			/* More of it than fits: the others' turn in the next packet. One that got
+			 * nothing keeps its place, or small ACKs could pass a repeat for ever. */
+			if (got > 0)
+				sched_rotate_urgent(&l->sched, &s->sched);
 			break;
 		}
 	}
@@ -258,6 +262,8 @@ tt_time link_deadline(const struct link *l)
 void link_on_deadline(struct link *l, tt_time now)
 {
 	l->now = now;
+	if (l->path == LINK_DOWN)
+		return;
 	while (tt_heap_deadline(&l->timers) <= now) {
 		struct tt_heap_node *node = tt_heap_first(&l->timers);
 		struct link_stream *s =
