@@ -3,6 +3,9 @@
 #define LINK_INT_H
 
 #define HASH_NONFATAL_OOM 1 /* an item that could not be added has a NULL hh.tbl */
+/* HASH_ADD and HASH_DEL use the allocator that is called hash_mem where they stand. */
+#define uthash_malloc(sz) tt_alloc(hash_mem, sz)
+#define uthash_free(p, sz) tt_free(hash_mem, p)
 #include <uthash.h>
 
 #include "link.h"

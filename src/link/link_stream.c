@@ -33,6 +33,8 @@ static uint32_t receive_window(const struct link *l)
 int link_stream_new(
 	struct link_stream **out, struct link *l, uint32_t conv, void *user, tt_time now)
 {
+	const struct tt_mem *hash_mem = l->mem;
+
 	if (link_conv_in_use(l, conv))
 		return TT_EEXIST;
 	int rc = tt_heap_reserve(&l->timers, HASH_COUNT(l->streams) + 1);
@@ -104,6 +106,7 @@ void link_stream_free(struct link_stream *s)
 	if (!s)
 		return;
 	struct link *l = s->link;
+	const struct tt_mem *hash_mem = l->mem;
 
 	drop_from_ready(s);
 	add_kcp_stats(&l->sum, s->kcp);
@@ -126,6 +129,7 @@ bool link_conv_in_use(const struct link *l, uint32_t conv)
 int link_stream_set_conv(struct link_stream *s, uint32_t conv)
 {
 	struct link *l = s->link;
+	const struct tt_mem *hash_mem = l->mem;
 
 	if (conv == s->conv)
 		return TT_OK;

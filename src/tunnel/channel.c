@@ -31,6 +31,7 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 	const char *host, uint16_t port, const char *tunnel, tt_time now)
 {
 	size_t host_len = strlen(host) + 1, tunnel_len = tunnel ? strlen(tunnel) + 1 : 1;
+	const struct tt_mem *hash_mem = s->mem;
 	int rc = tt_heap_reserve(&s->timers, HASH_COUNT(s->channels) + 1);
 	if (rc != TT_OK)
 		return rc;
@@ -343,6 +344,7 @@ static void drop_from_actions(struct channel *ch)
 void channel_release(struct channel *ch)
 {
 	struct session *s = ch->session;
+	const struct tt_mem *hash_mem = s->mem;
 
 	assert(ch->state == CHANNEL_CLOSED);
 	drop_from_actions(ch);
