@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "loop_int.h"
@@ -20,13 +21,23 @@
 #define HTTP_TIMEOUT_S 10
 #define HTTP_CONNECTIONS_MAX 64
 
+/* A connection that evhttp has accepted. A descriptor's number is used again, its inode is not. */
+struct http_connection {
+	int fd;
+	ino_t inode;
+};
+
 struct loop_http {
 	struct loop *loop;
 	struct evhttp *http;
 	struct evconnlistener *listener; /* evhttp's */
-	/* One reference to each connection's buffers, see connections_sweep. */
-	struct bufferevent *connections[HTTP_CONNECTIONS_MAX];
+	struct http_connection connections[HTTP_CONNECTIONS_MAX];
 	unsigned n_connections;
+	/* Buffers of connections accepted in this round, whose descriptors are noted right after.
+	 */
+	struct bufferevent *fresh[HTTP_CONNECTIONS_MAX];
+	unsigned n_fresh;
+	struct event *note;
 	struct event *sweep; /* pending while the listener is off */
 	uint16_t port;
 	bool loopback_only;
@@ -119,23 +130,42 @@ static void on_request(struct evhttp_request *ev, void *arg)
 		reply_text(&req, 500, "The request was not answered.\n");
 }
 
+static bool connection_lives(const struct http_connection *c)
+{
+	struct stat st;
+	return fstat(c->fd, &st) == 0 && st.st_ino == c->inode;
+}
+
 /*
- * Lets go of the connections that have ended. evhttp has no limit of connections and does not say
- * when one ends, but bufferevent_free takes the callbacks off, and what we hold a reference to can
- * be asked for them. The descriptor is closed by evhttp, whoever holds the buffers.
+ * Forgets the connections that have ended. evhttp has no limit of connections and does not say when
+ * one ends; holding a reference to its buffers would keep them watching a descriptor that evhttp
+ * has closed.
  */
 static void connections_sweep(struct loop_http *h)
 {
 	for (unsigned i = 0; i < h->n_connections;) {
-		bufferevent_event_cb on_event = NULL;
-		bufferevent_getcb(h->connections[i], NULL, NULL, &on_event, NULL);
-		if (on_event) {
+		if (connection_lives(&h->connections[i]))
 			i++;
-			continue;
-		}
-		bufferevent_decref(h->connections[i]);
-		h->connections[i] = h->connections[--h->n_connections];
+		else
+			h->connections[i] = h->connections[--h->n_connections];
 	}
+}
+
+/* evhttp gives the buffers their descriptor after on_connection; nothing else ran since. */
+static void on_note(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_http *h = arg;
+	struct stat st;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < h->n_fresh; i++) {
+		int at = (int)bufferevent_getfd(h->fresh[i]);
+		if (at >= 0 && fstat(at, &st) == 0)
+			h->connections[h->n_connections++] =
+				(struct http_connection){.fd = at, .inode = st.st_ino};
+	}
+	h->n_fresh = 0;
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -144,7 +174,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct loop_http *h = arg;
 	connections_sweep(h);
-	if (h->n_connections < HTTP_CONNECTIONS_MAX) {
+	if (h->n_connections + h->n_fresh < HTTP_CONNECTIONS_MAX) {
 		evtimer_del(h->sweep);
 		evconnlistener_enable(h->listener);
 	}
@@ -158,11 +188,12 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 
 	connections_sweep(h);
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
-	if (!bev || h->n_connections == HTTP_CONNECTIONS_MAX)
+	if (!bev || h->n_connections + h->n_fresh == HTTP_CONNECTIONS_MAX)
 		return bev;
-	bufferevent_incref(bev);
-	h->connections[h->n_connections++] = bev;
-	if (h->n_connections == HTTP_CONNECTIONS_MAX) { /* the rest waits in the listen queue */
+	h->fresh[h->n_fresh++] = bev;
+	event_active(h->note, EV_TIMEOUT, 0);
+	if (h->n_connections + h->n_fresh == HTTP_CONNECTIONS_MAX) {
+		/* the rest waits in the listen queue */
 		evconnlistener_disable(h->listener);
 		event_add(h->sweep, &every);
 	}
@@ -240,7 +271,8 @@ int loop_http_new(struct loop_http **out, struct loop *loop, const struct tt_add
 	rc = TT_ENOMEM;
 	h->http = evhttp_new(loop->base);
 	h->sweep = event_new(loop->base, -1, EV_PERSIST, on_sweep, h);
-	if (!h->http || !h->sweep)
+	h->note = event_new(loop->base, -1, 0, on_note, h);
+	if (!h->http || !h->sweep || !h->note)
 		goto out;
 	evhttp_set_max_headers_size(h->http, HTTP_HEADERS_MAX);
 	evhttp_set_max_body_size(h->http, HTTP_BODY_MAX);
@@ -273,9 +305,10 @@ void loop_http_free(struct loop_http *h)
 		return;
 	if (h->sweep)
 		event_free(h->sweep);
+	if (h->note)
+		event_free(h->note);
 	if (h->http)
 		evhttp_free(h->http);
-	connections_sweep(h);
 	free(h);
 }
 

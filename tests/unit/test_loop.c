@@ -518,6 +518,52 @@ static void http_limits_headers_and_connections(void **state)
 	close(open_at_the_end);
 }
 
+static void note_event(void *user, unsigned events)
+{
+	*(unsigned *)user |= events;
+}
+
+/* A descriptor that evhttp closed comes back as somebody else's, who must get his events. */
+static void descriptor_of_an_ended_http_connection_can_be_watched(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_http *h = NULL;
+	struct tt_addr lo;
+	int calls = 0;
+	char r[4096];
+
+	tt_addr_parse("127.0.0.1", &lo);
+	assert_int_equal(loop_http_new(&h, f->loop, &lo, 0, true, on_http, &calls), TT_OK);
+	for (int i = 0; i < 5; i++) {
+		static const char *const requests[] = {
+			"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+			"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"};
+		int fds[16];
+		unsigned events = 0;
+		struct loop_watch *w;
+
+		http_talk(f, loop_http_port(h), requests[i % 2], r);
+		assert_has(r, "HTTP/1.");
+		for (int k = 0; k < 3; k++)
+			loop_run_once(f->loop, loop_clock(f->loop) + TT_MS(1));
+		for (int k = 0; k < 16; k += 2) /* one of them has the number */
+			assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds + k), 0);
+		for (int k = 0; k < 16; k++) {
+			events = 0;
+			assert_int_equal(
+				loop_watch_new(&w, f->loop, fds[k], LOOP_READ, note_event, &events),
+				TT_OK);
+			assert_int_equal(write(fds[k ^ 1], "x", 1), 1);
+			loop_run_once(f->loop, loop_clock(f->loop) + TT_MS(200));
+			assert_int_equal(events, LOOP_READ);
+			loop_watch_free(w);
+		}
+		for (int k = 0; k < 16; k++)
+			close(fds[k]);
+	}
+	loop_http_free(h);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -535,6 +581,7 @@ int main(void)
 		TEST(name_server_is_asked_for_both_families),
 		TEST(http_answers_get_and_head_and_refuses_the_rest),
 		TEST(http_limits_headers_and_connections),
+		TEST(descriptor_of_an_ended_http_connection_can_be_watched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
