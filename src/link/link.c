@@ -23,7 +23,7 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	l->mem = cfg->mem;
 	l->log = cfg->log;
 	l->mode = cfg->mode;
-	l->packet_max = max;
+	l->packet_max = l->packet_limit = max;
 	l->buffer_max = cfg->buffer_max ? cfg->buffer_max : 64u << 20;
 	l->now = now;
 	tt_heap_init(&l->timers, l->mem);
@@ -37,6 +37,12 @@ void link_free(struct link *l)
 		return;
 	tt_heap_clear(&l->timers);
 	tt_free(l->mem, l);
+}
+
+void link_set_packet_max(struct link *l, size_t bytes)
+{
+	if (!l->streams)
+		l->packet_max = bytes < l->packet_limit ? bytes : l->packet_limit;
 }
 
 void link_set_path(struct link *l, enum link_path path, tt_time now)

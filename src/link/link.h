@@ -74,6 +74,12 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now);
 /** Every stream must have been freed. May be NULL. */
 void link_free(struct link *l);
 
+/**
+ * The largest packet that the peer takes, when that is less than ours. It binds what is made of
+ * streams from now on, so that it is passed over while there are streams.
+ */
+void link_set_packet_max(struct link *l, size_t bytes);
+
 /** The peer's path changed. Coming up repeats what was in flight at once. */
 void link_set_path(struct link *l, enum link_path path, tt_time now);
 

@@ -31,7 +31,8 @@ struct link {
 	const struct tt_mem *mem;
 	const struct tt_log *log;
 	enum tt_mode mode;
-	size_t packet_max, buffer_max;
+	size_t packet_max, packet_limit; /* of now, of the configuration */
+	size_t buffer_max;
 	enum link_path path;
 	tt_time now; /* the newest time that anybody handed in */
 

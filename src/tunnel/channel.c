@@ -24,7 +24,32 @@ struct channel *channel_find(struct session *s, bool opener, uint32_t ccid)
 	uint64_t key = channel_key(opener, ccid);
 	struct channel *ch;
 	HASH_FIND(hh, s->channels, &key, sizeof(key), ch);
-	return ch && ch->state != CHANNEL_CLOSED ? ch : NULL;
+	return ch;
+}
+
+void channel_unhash(struct channel *ch)
+{
+	struct session *s = ch->session;
+	const struct tt_mem *hash_mem = s->mem;
+
+	if (ch->hashed)
+		HASH_DEL(s->channels, ch);
+	ch->hashed = false;
+}
+
+bool channel_is_complete(const struct channel *ch)
+{
+	return ch->state == CHANNEL_OPEN && ch->in != HALF_OPEN && ch->out != HALF_OPEN &&
+	       ch->in_bytes + link_stream_recv_ready(ch->stream) == ch->in_fin_bytes &&
+	       link_stream_send_pending(ch->stream) == 0;
+}
+
+void channel_note_acked(struct channel *ch, tt_time now)
+{
+	size_t pending = ch->stream ? link_stream_send_pending(ch->stream) : 0;
+	if (pending < ch->out_pending)
+		ch->active_at = now;
+	ch->out_pending = pending;
 }
 
 int channel_new(struct channel **out, struct session *s, bool opener, uint32_t ccid,
@@ -32,7 +57,7 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 {
 	size_t host_len = strlen(host) + 1, tunnel_len = tunnel ? strlen(tunnel) + 1 : 1;
 	const struct tt_mem *hash_mem = s->mem;
-	int rc = tt_heap_reserve(&s->timers, HASH_COUNT(s->channels) + 1);
+	int rc = tt_heap_reserve(&s->timers, s->sum.active + 1);
 	if (rc != TT_OK)
 		return rc;
 	struct channel *ch = tt_calloc(s->mem, 1, sizeof(*ch) + host_len + tunnel_len);
@@ -54,6 +79,8 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 		tt_free(s->mem, ch);
 		return TT_ENOMEM;
 	}
+	ch->hashed = true;
+	DL_APPEND(s->all, ch);
 	s->sum.opened++;
 	s->sum.active++;
 	*out = ch;
@@ -153,6 +180,7 @@ void channel_close(struct channel *ch, enum close_reason why)
 	bool orderly = was_open && ch->in == HALF_DONE && ch->out == HALF_DONE;
 
 	channel_set_state(ch, CHANNEL_CLOSED);
+	channel_unhash(ch);
 	ch->reason = why;
 	link_stream_free(ch->stream);
 	ch->stream = NULL;
@@ -167,7 +195,8 @@ void channel_close(struct channel *ch, enum close_reason why)
 
 void channel_reset(struct channel *ch, enum close_reason why)
 {
-	session_push_rst(ch->session, ch->ccid, ch->opener, why);
+	if (!ch->peer_ended)
+		session_push_rst(ch->session, ch->ccid, ch->opener, why);
 	channel_close(ch, why);
 }
 
@@ -192,7 +221,7 @@ void channel_progress(struct channel *ch, tt_time now)
 	(void)now;
 	if (ch->state != CHANNEL_OPEN)
 		return;
-	if (ch->in == HALF_FIN) {
+	if (ch->in != HALF_OPEN) {
 		uint64_t have = ch->in_bytes + link_stream_recv_ready(ch->stream);
 		if (have > ch->in_fin_bytes) {
 			tt_warn(s->log,
@@ -202,7 +231,7 @@ void channel_progress(struct channel *ch, tt_time now)
 			channel_reset(ch, REASON_PROTOCOL_ERROR);
 			return;
 		}
-		if (ch->in_bytes == ch->in_fin_bytes) {
+		if (ch->in == HALF_FIN && ch->in_bytes == ch->in_fin_bytes) {
 			ch->in = HALF_DONE;
 			channel_want(ch, ACTION_SHUTDOWN);
 		}
@@ -241,6 +270,7 @@ void channel_input_end(struct channel *ch, tt_time now)
 		return;
 	}
 	ch->peer_ended = true;
+	channel_unhash(ch);
 	link_stream_send_drop(ch->stream);
 	channel_progress(ch, now);
 }
@@ -291,6 +321,7 @@ void channel_send_commit(struct channel *ch, size_t len, tt_time now)
 {
 	link_stream_send_commit(ch->stream, len);
 	ch->out_bytes += len;
+	ch->out_pending = link_stream_send_pending(ch->stream);
 	ch->active_at = now;
 }
 
@@ -344,11 +375,10 @@ static void drop_from_actions(struct channel *ch)
 void channel_release(struct channel *ch)
 {
 	struct session *s = ch->session;
-	const struct tt_mem *hash_mem = s->mem;
 
 	assert(ch->state == CHANNEL_CLOSED);
 	drop_from_actions(ch);
-	HASH_DEL(s->channels, ch);
+	DL_DELETE(s->all, ch);
 	tt_free(s->mem, ch->addrs);
 	tt_free(s->mem, ch->text);
 	tt_free(s->mem, ch);

@@ -48,6 +48,7 @@ int control_push(struct control *c, struct wire_msg *msg)
 	if (!c->unsent)
 		c->unsent = it;
 	c->next_n++;
+	c->items++;
 	return TT_OK;
 }
 
@@ -91,6 +92,7 @@ void control_confirmed(struct control *c, uint32_t receipt)
 		bool done = it == last;
 		next = it->next;
 		c->head = next;
+		c->items--;
 		tt_free(c->mem, it);
 		if (done)
 			break;

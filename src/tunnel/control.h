@@ -20,6 +20,7 @@ struct control {
 	struct control_item *head, *tail; /* by number */
 	struct control_item *unsent;      /* the first that is not on its way */
 	struct control_item *peeked;      /* the last that control_peek put out */
+	size_t items;                     /* kept */
 	uint32_t next_n;                  /* for the next map we send */
 	uint32_t last_seen;               /* number of the last map taken from the peer */
 };

@@ -155,6 +155,9 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	struct tt_addr literal = {0};
 	struct channel *ch = NULL;
 
+	/* A peer whose toxcore confirms nothing must not fill our memory with answers. */
+	if (s->control.items >= SESSION_CONTROL_MAX)
+		return;
 	if (channel_find(s, false, syn->ccid)) {
 		tt_debug(s->log, "channel: peer=%s chan=%u syn for a channel that is open", s->tag,
 			syn->ccid);
@@ -187,11 +190,11 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 {
 	struct session *s = ch->session;
 
-	(void)now;
 	if (ch->state != CHANNEL_RESOLVING)
 		return;
 	if (n == 0) {
-		tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve", s->tag,
+		if (tt_ratelimit_take(&s->refusals, now))
+			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve", s->tag,
 			ch->ccid, ch->host, ch->port);
 		channel_reset(ch, REASON_NO_SUCH_HOST);
 		return;

@@ -30,6 +30,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
+	s->resume_at = TT_TIME_NEVER;
 	s->refusals =
 		(struct tt_ratelimit){.burst = REFUSALS_BURST, .interval_us = REFUSALS_INTERVAL};
 	control_init(&s->control, s->mem);
@@ -49,7 +50,8 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	struct channel *ch, *next;
-	HASH_ITER (hh, s->channels, ch, next) {
+	DL_FOREACH_SAFE(s->all, ch, next)
+	{
 		if (ch->state != CHANNEL_CLOSED)
 			channel_close(ch, REASON_SHUTDOWN);
 		channel_release(ch);
@@ -60,16 +62,52 @@ void session_free(struct session *s)
 	tt_free(s->mem, s);
 }
 
-static void close_all(struct session *s, enum close_reason why, bool tell)
+static void close_all(struct session *s, enum close_reason why)
 {
-	struct channel *ch, *next;
-	HASH_ITER (hh, s->channels, ch, next) {
+	struct channel *ch;
+	DL_FOREACH(s->all, ch)
+	{
+		if (ch->state != CHANNEL_CLOSED)
+			channel_reset(ch, why);
+	}
+}
+
+/* The peer has been away for too long. A channel that needs nothing more from it goes on, or bytes
+ * that have arrived would be lost because our application is slow. */
+static void give_up(struct session *s)
+{
+	struct channel *ch;
+	s->resume_at = TT_TIME_NEVER;
+	DL_FOREACH(s->all, ch)
+	{
+		if (ch->state != CHANNEL_CLOSED && !channel_is_complete(ch))
+			channel_reset(ch, REASON_RESUME_TIMEOUT);
+	}
+}
+
+/* The other process knows none of the channels, and will use their numbers again. */
+static void forget_peer(struct session *s)
+{
+	struct channel *ch;
+	DL_FOREACH(s->all, ch)
+	{
 		if (ch->state == CHANNEL_CLOSED)
 			continue;
-		if (tell)
-			channel_reset(ch, why);
-		else
-			channel_close(ch, why);
+		ch->peer_ended = true;
+		channel_unhash(ch);
+		if (!channel_is_complete(ch))
+			channel_close(ch, REASON_PEER_RESTARTED);
+	}
+	control_clear(&s->control);
+}
+
+/* Time that the peer was away does not count as idle. */
+static void shift_idle(struct session *s, tt_time away, tt_time now)
+{
+	struct channel *ch;
+	DL_FOREACH(s->all, ch)
+	{
+		ch->active_at = tt_time_min(ch->active_at + away, now);
 	}
 }
 
@@ -82,9 +120,13 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 	if (path == LINK_DOWN) {
 		s->peer_hello = false;
 		s->hello_due = s->hello_peeked = false;
-		if (old != LINK_DOWN)
+		if (old != LINK_DOWN) {
 			s->offline_since = now;
+			s->resume_at = now + s->cfg.resume_timeout_us;
+		}
 	} else if (old == LINK_DOWN) {
+		shift_idle(s, tt_time_since(now, s->offline_since), now);
+		s->resume_at = TT_TIME_NEVER;
 		s->offline_since = TT_TIME_NEVER;
 		s->hello_due = true;
 		control_rewind(&s->control);
@@ -106,7 +148,7 @@ void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_
 void session_shutdown(struct session *s, tt_time now)
 {
 	(void)now;
-	close_all(s, REASON_SHUTDOWN, true);
+	close_all(s, REASON_SHUTDOWN);
 }
 
 void session_push(struct session *s, struct wire_msg *msg)
@@ -136,16 +178,16 @@ static bool proof_holds(const struct session *s, const struct wire_hello *h)
 	return h->has_proof && differ == 0;
 }
 
-static void input_hello(struct session *s, const struct wire_hello *h)
+static void input_hello(struct session *s, const struct wire_hello *h, tt_time now)
 {
 	bool restarted = s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
 
 	if (restarted) {
-		tt_info(s->log, "session: peer=%s was restarted; its %zu connections end", s->tag,
-			s->sum.active);
+		if (tt_ratelimit_take(&s->refusals, now))
+			tt_info(s->log, "session: peer=%s was restarted; its %zu connections end",
+				s->tag, s->sum.active);
 		s->sum.restarts++;
-		close_all(s, REASON_PEER_RESTARTED, false);
-		control_clear(&s->control);
+		forget_peer(s);
 	} else if (s->peer_hello && !h->seen) {
 		/* It lost us for a moment that we did not notice, and with it what we had sent. */
 		control_rewind(&s->control);
@@ -159,8 +201,11 @@ static void input_hello(struct session *s, const struct wire_hello *h)
 			s->tag);
 	s->peer_caps = h->caps;
 	s->peer_hello = true;
-	if (!h->seen)
+	link_set_packet_max(s->link, h->packet_max);
+	if (!h->seen) {
 		s->hello_due = true; /* so that it learns that its own has arrived */
+		s->hello_peeked = false;
+	}
 }
 
 static void input_rst(struct session *s, const struct wire_rst *rst)
@@ -170,7 +215,8 @@ static void input_rst(struct session *s, const struct wire_rst *rst)
 		return;
 	if (rst->text[0] != '\0' && !ch->text)
 		ch->text = tt_strdup(s->mem, rst->text);
-	channel_close(ch, reason_parse(rst->reason));
+	enum close_reason why = reason_parse(rst->reason);
+	channel_close(ch, why <= REASON_BOTH_CLOSE ? REASON_RESET : why); /* nothing orderly in it */
 }
 
 static void input_msg(struct session *s, const struct wire_msg *msg, tt_time now)
@@ -210,11 +256,12 @@ static void input_numbered(struct session *s, const struct wire_msg *msg, tt_tim
 	if (rc == TT_EEXIST)
 		return;
 	if (rc == TT_EPROTO) {
-		tt_error(s->log,
-			"session: peer=%s control messages before %u are missing; its connections "
-			"end",
-			s->tag, msg->n);
-		close_all(s, REASON_PROTOCOL_ERROR, true);
+		if (tt_ratelimit_take(&s->refusals, now))
+			tt_error(s->log,
+				"session: peer=%s control messages before %u are missing; its "
+				"connections end",
+				s->tag, msg->n);
+		close_all(s, REASON_PROTOCOL_ERROR);
 	}
 	input_msg(s, msg, now);
 }
@@ -233,8 +280,8 @@ int session_control_input(struct session *s, const uint8_t *data, size_t len, tt
 		len -= (size_t)n;
 		s->sum.control_received++;
 		if (msg.type == WIRE_HELLO)
-			input_hello(s, &msg.hello);
-		else if (s->peer_hello)
+			input_hello(s, &msg.hello, now);
+		else if (s->knows_peer) /* maps follow their sender's hello, so it is that one's */
 			input_numbered(s, &msg, now);
 	}
 	return TT_OK;
@@ -299,6 +346,7 @@ static void collect_ready(struct session *s, tt_time now)
 	struct channel *ch;
 
 	while ((ch = link_ready_next(s->link))) {
+		channel_note_acked(ch, now);
 		channel_progress(ch, now);
 		if (ch->state == CHANNEL_OPEN ||
 			(ch->state == CHANNEL_OPENING && ch->out == HALF_OPEN))
@@ -321,8 +369,8 @@ size_t session_packet_output(struct session *s, uint8_t *dst, tt_time now)
 tt_time session_deadline(const struct session *s)
 {
 	tt_time d = tt_time_min(link_deadline(s->link), tt_heap_deadline(&s->timers));
-	if (s->offline_since != TT_TIME_NEVER && s->sum.active > 0)
-		d = tt_time_min(d, s->offline_since + s->cfg.resume_timeout_us);
+	if (s->sum.active > 0)
+		d = tt_time_min(d, s->resume_at);
 	return d;
 }
 
@@ -334,9 +382,8 @@ void session_on_deadline(struct session *s, tt_time now)
 		channel_on_timer(
 			(struct channel *)((char *)node - offsetof(struct channel, timer)), now);
 	}
-	if (s->offline_since != TT_TIME_NEVER && s->sum.active > 0 &&
-		now >= s->offline_since + s->cfg.resume_timeout_us)
-		close_all(s, REASON_RESUME_TIMEOUT, true);
+	if (now >= s->resume_at)
+		give_up(s);
 }
 
 struct link *session_link(struct session *s)
@@ -347,7 +394,7 @@ struct link *session_link(struct session *s)
 void session_each_channel(
 	const struct session *s, void (*each)(void *user, const struct channel *ch), void *user)
 {
-	for (const struct channel *ch = s->channels; ch; ch = ch->hh.next) {
+	for (const struct channel *ch = s->all; ch; ch = ch->next) {
 		if (ch->state != CHANNEL_CLOSED)
 			each(user, ch);
 	}

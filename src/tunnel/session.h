@@ -31,6 +31,7 @@
 #define SESSION_ADDRS_MAX 16       /* resolved addresses of one target */
 #define SESSION_CHANNELS_MAX 16384 /* default limit of channels with one peer */
 #define SESSION_HALF_OPEN_MAX 1024 /* of them, asked for by the peer and not connected yet */
+#define SESSION_CONTROL_MAX 65536  /* unconfirmed maps, above which no SYN is heard */
 #define SESSION_CONNECT_TIMEOUT TT_S(15)
 #define SESSION_RESUME_TIMEOUT TT_S(600)
 

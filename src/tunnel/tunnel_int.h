@@ -7,6 +7,7 @@
 #define uthash_malloc(sz) tt_alloc(hash_mem, sz)
 #define uthash_free(p, sz) tt_free(hash_mem, p)
 #include <uthash.h>
+#include <utlist.h>
 
 #include "control.h"
 #include "session.h"
@@ -31,7 +32,8 @@ struct channel {
 
 	uint32_t ccid;
 	bool opener;
-	bool peer_ended; /* its `end` came: it needs nothing from us any more */
+	bool peer_ended; /* its `end` came: neither side needs anything from the other any more */
+	bool hashed;     /* in session->channels: the peer may still speak of it */
 	bool half_open;  /* counted in session->half_open */
 	enum channel_state state;
 	enum close_reason reason;
@@ -40,8 +42,10 @@ struct channel {
 	uint64_t out_bytes;    /* handed in by our socket */
 	uint64_t in_bytes;     /* taken by our socket */
 	uint64_t in_fin_bytes; /* HALF_FIN and later: what the peer's direction carries in all */
+	size_t out_pending;    /* of out_bytes, not acknowledged when last looked at */
 	tt_time opened_at, active_at;
 	struct tt_heap_node timer; /* connect or idle time-out */
+	struct channel *prev, *next; /* all channels of the session */
 
 	unsigned actions; /* bits 1 << enum session_action_type that were not taken yet */
 	bool queued;      /* in the session's list of channels with actions */
@@ -66,6 +70,7 @@ struct session {
 	struct link *link;
 	struct control control;
 	enum link_path path;
+	tt_time resume_at; /* when the peer's absence ends its channels; TT_TIME_NEVER: it does not */
 	bool hello_due;    /* ours must go out */
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */
@@ -76,7 +81,8 @@ struct session {
 	char peer_name[WIRE_NAME_MAX + 1];
 	tt_time offline_since; /* TT_TIME_NEVER while online */
 
-	struct channel *channels; /* uthash by key; closed ones stay until released */
+	struct channel *channels; /* uthash by key: those that the peer may speak of */
+	struct channel *all;      /* those and the others, closed ones until they are released */
 	size_t half_open;
 	uint32_t last_ccid;
 	struct tt_heap timers;
@@ -95,6 +101,12 @@ void channel_opened(struct channel *ch, tt_time now);
 void channel_close(struct channel *ch, enum close_reason why);
 /* Tells the peer and closes. */
 void channel_reset(struct channel *ch, enum close_reason why);
+/* The peer will not speak of it any more, and its number may name another channel from now on. */
+void channel_unhash(struct channel *ch);
+/* All of the peer's bytes are here and it has all of ours: only our application must take them. */
+bool channel_is_complete(const struct channel *ch);
+/* Takes note of bytes that the peer acknowledged: the channel is not idle. */
+void channel_note_acked(struct channel *ch, tt_time now);
 /* Moves both halves as far as they go and closes the channel when both are done. */
 void channel_progress(struct channel *ch, tt_time now);
 void channel_on_timer(struct channel *ch, tt_time now);

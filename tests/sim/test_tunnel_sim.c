@@ -171,7 +171,7 @@ static void plain_scene(uint64_t seed)
 static void every_channel_carries_all_bytes_and_ends_the_same_on_both_sides(void **state)
 {
 	(void)state;
-	for_seeds(3000, plain_scene);
+	for_seeds(200, plain_scene);
 }
 
 static void outage_scene(uint64_t seed)
@@ -188,7 +188,7 @@ static void outage_scene(uint64_t seed)
 static void short_outages_cost_time_and_nothing_else(void **state)
 {
 	(void)state;
-	for_seeds(3000, outage_scene);
+	for_seeds(200, outage_scene);
 }
 
 static void long_outage_scene(uint64_t seed)
@@ -211,7 +211,7 @@ static void long_outage_scene(uint64_t seed)
 static void outages_beyond_the_resume_timeout_end_all_channels(void **state)
 {
 	(void)state;
-	for_seeds(2000, long_outage_scene);
+	for_seeds(150, long_outage_scene);
 }
 
 static void restart_scene(uint64_t seed)
@@ -239,7 +239,7 @@ static void restart_scene(uint64_t seed)
 static void restarted_peer_ends_old_channels_and_takes_new_ones(void **state)
 {
 	(void)state;
-	for_seeds(2000, restart_scene);
+	for_seeds(150, restart_scene);
 }
 
 static void equal_seeds_give_equal_traces(void **state)
