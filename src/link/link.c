@@ -5,6 +5,9 @@
 
 #include "tt_err.h"
 
+/* kcp_new takes no MTU below 50, and the id byte comes on top. */
+#define PACKET_MIN 51
+
 #define PROBE_REQUEST 0
 #define PROBE_REPLY 1
 
@@ -15,7 +18,7 @@
 int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 {
 	size_t max = cfg->packet_max ? cfg->packet_max : LINK_PACKET_MAX;
-	if (max > LINK_PACKET_MAX || max < 2 * KCP_HEADER + 1)
+	if (max > LINK_PACKET_MAX || max < PACKET_MIN)
 		return TT_EINVAL;
 	struct link *l = tt_calloc(cfg->mem, 1, sizeof(*l));
 	if (!l)
