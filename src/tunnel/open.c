@@ -194,8 +194,8 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 		return;
 	if (n == 0) {
 		if (tt_ratelimit_take(&s->refusals, now))
-			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve", s->tag,
-			ch->ccid, ch->host, ch->port);
+			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve",
+				s->tag, ch->ccid, ch->host, ch->port);
 		channel_reset(ch, REASON_NO_SUCH_HOST);
 		return;
 	}

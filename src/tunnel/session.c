@@ -50,8 +50,7 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	struct channel *ch, *next;
-	DL_FOREACH_SAFE(s->all, ch, next)
-	{
+	DL_FOREACH_SAFE (s->all, ch, next) {
 		if (ch->state != CHANNEL_CLOSED)
 			channel_close(ch, REASON_SHUTDOWN);
 		channel_release(ch);
@@ -65,8 +64,7 @@ void session_free(struct session *s)
 static void close_all(struct session *s, enum close_reason why)
 {
 	struct channel *ch;
-	DL_FOREACH(s->all, ch)
-	{
+	DL_FOREACH (s->all, ch) {
 		if (ch->state != CHANNEL_CLOSED)
 			channel_reset(ch, why);
 	}
@@ -78,8 +76,7 @@ static void give_up(struct session *s)
 {
 	struct channel *ch;
 	s->resume_at = TT_TIME_NEVER;
-	DL_FOREACH(s->all, ch)
-	{
+	DL_FOREACH (s->all, ch) {
 		if (ch->state != CHANNEL_CLOSED && !channel_is_complete(ch))
 			channel_reset(ch, REASON_RESUME_TIMEOUT);
 	}
@@ -89,8 +86,7 @@ static void give_up(struct session *s)
 static void forget_peer(struct session *s)
 {
 	struct channel *ch;
-	DL_FOREACH(s->all, ch)
-	{
+	DL_FOREACH (s->all, ch) {
 		if (ch->state == CHANNEL_CLOSED)
 			continue;
 		ch->peer_ended = true;
@@ -105,8 +101,7 @@ static void forget_peer(struct session *s)
 static void shift_idle(struct session *s, tt_time away, tt_time now)
 {
 	struct channel *ch;
-	DL_FOREACH(s->all, ch)
-	{
+	DL_FOREACH (s->all, ch) {
 		ch->active_at = tt_time_min(ch->active_at + away, now);
 	}
 }
@@ -216,7 +211,8 @@ static void input_rst(struct session *s, const struct wire_rst *rst)
 	if (rst->text[0] != '\0' && !ch->text)
 		ch->text = tt_strdup(s->mem, rst->text);
 	enum close_reason why = reason_parse(rst->reason);
-	channel_close(ch, why <= REASON_BOTH_CLOSE ? REASON_RESET : why); /* nothing orderly in it */
+	channel_close(
+		ch, why <= REASON_BOTH_CLOSE ? REASON_RESET : why); /* nothing orderly in it */
 }
 
 static void input_msg(struct session *s, const struct wire_msg *msg, tt_time now)

@@ -44,7 +44,7 @@ struct channel {
 	uint64_t in_fin_bytes; /* HALF_FIN and later: what the peer's direction carries in all */
 	size_t out_pending;    /* of out_bytes, not acknowledged when last looked at */
 	tt_time opened_at, active_at;
-	struct tt_heap_node timer; /* connect or idle time-out */
+	struct tt_heap_node timer;   /* connect or idle time-out */
 	struct channel *prev, *next; /* all channels of the session */
 
 	unsigned actions; /* bits 1 << enum session_action_type that were not taken yet */
@@ -70,7 +70,8 @@ struct session {
 	struct link *link;
 	struct control control;
 	enum link_path path;
-	tt_time resume_at; /* when the peer's absence ends its channels; TT_TIME_NEVER: it does not */
+	tt_time resume_at; /* when the peer's absence ends its channels; TT_TIME_NEVER: it does not
+			    */
 	bool hello_due;    /* ours must go out */
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */

@@ -232,8 +232,7 @@ static void on_action(struct pair *p, size_t end, const struct session_action *a
 		return;
 	}
 	if (a->type == ACTION_RESOLVE || a->type == ACTION_DIAL) {
-		struct event *e = schedule(p,
-			a->type == ACTION_DIAL ? EV_DIALED : EV_RESOLVED, end,
+		struct event *e = schedule(p, a->type == ACTION_DIAL ? EV_DIALED : EV_RESOLVED, end,
 			p->now + pl->dial_us, 0);
 		e->index = plan;
 		e->life = p->end[end].life;
@@ -293,7 +292,7 @@ static void on_control(struct pair *p, const struct event *ev)
 	struct end *e = &p->end[ev->to];
 
 	if (ev->conn != p->conn)
-		return; /* the connection that carried it is gone */
+		return;                     /* the connection that carried it is gone */
 	if (!e->up || e->conn != p->conn) { /* a moment too early: toxcore says "online" first */
 		struct event *again = schedule(p, EV_CONTROL, ev->to, p->now + TT_MS(5), ev->len);
 		memcpy(again->data, ev->data, ev->len);

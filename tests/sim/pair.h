@@ -29,16 +29,16 @@ struct pair_plan {
 	size_t opener; /* end 0 or 1 */
 	tt_time at;
 	enum pair_dial dial;
-	tt_time dial_us; /* how long resolving and connecting take, each */
+	tt_time dial_us;            /* how long resolving and connecting take, each */
 	struct pair_habit habit[2]; /* of the opener's application, of the accepter's */
 };
 
 struct pair_outage {
 	tt_time at, down_us;
-	tt_time skew_us[2];    /* how much later each end notices, both times */
-	bool restart[2];       /* the end comes back as another process */
-	enum link_path path;   /* after it */
-	bool switch_only;      /* the path changes and nobody goes offline */
+	tt_time skew_us[2];  /* how much later each end notices, both times */
+	bool restart[2];     /* the end comes back as another process */
+	enum link_path path; /* after it */
+	bool switch_only;    /* the path changes and nobody goes offline */
 };
 
 struct pair_config {
@@ -66,7 +66,7 @@ struct pair_conn {
 struct pair_result {
 	enum sim_outcome outcome;
 	tt_time elapsed_us;
-	const char *complaint; /* NULL: none; static storage */
+	const char *complaint;                   /* NULL: none; static storage */
 	struct pair_conn conn[PAIR_CHANNELS][2]; /* opener's, accepter's */
 	struct session_stats stats[2];
 	bool idle[2];   /* no channels and nothing to say */

@@ -36,8 +36,7 @@ static inline void *fail_mem_resize(void *user, void *p, size_t n)
 /** fm must stay where it is for as long as its allocator is used. */
 static inline const struct tt_mem *fail_mem_init(struct fail_mem *fm, uint64_t fail_at)
 {
-	*fm = (struct fail_mem){
-		.mem = {.resize = fail_mem_resize, .user = fm}, .fail_at = fail_at};
+	*fm = (struct fail_mem){.mem = {.resize = fail_mem_resize, .user = fm}, .fail_at = fail_at};
 	return &fm->mem;
 }
 

@@ -82,8 +82,8 @@ static size_t segments(const uint8_t *pkt, size_t len, struct seg *out, size_t c
 	assert_int_equal(pkt[0], LINK_ID_KCP);
 	for (size_t at = 1; at < len; n++) {
 		assert_true(n < cap && len - at >= KCP_HEADER);
-		out[n] = (struct seg){get32(pkt + at), get32(pkt + at + 12), get32(pkt + at + 20),
-			pkt[at + 4]};
+		out[n] = (struct seg){
+			get32(pkt + at), get32(pkt + at + 12), get32(pkt + at + 20), pkt[at + 4]};
 		at += KCP_HEADER + out[n].len;
 	}
 	return n;

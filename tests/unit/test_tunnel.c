@@ -207,7 +207,11 @@ static struct wire_msg syn_to(uint32_t n, uint32_t ccid, const char *host, uint1
 {
 	struct wire_msg m = {.type = WIRE_SYN,
 		.n = n,
-		.syn = {.version = 1, .ccid = ccid, .conv = 1000 + ccid, .proto = WIRE_TCP, .port = port}};
+		.syn = {.version = 1,
+			.ccid = ccid,
+			.conv = 1000 + ccid,
+			.proto = WIRE_TCP,
+			.port = port}};
 	wire_text_copy(m.syn.host, sizeof(m.syn.host), host);
 	return m;
 }
@@ -456,8 +460,7 @@ static void message_that_cannot_be_read_is_counted(void **state)
 	static const uint8_t junk[] = {0x81, 0xa1, 't', 0xa3};
 	(void)state;
 	up_alone(&w);
-	assert_int_equal(
-		session_control_input(w.s[SRV], junk, sizeof(junk), w.now), TT_EPROTO);
+	assert_int_equal(session_control_input(w.s[SRV], junk, sizeof(junk), w.now), TT_EPROTO);
 	assert_int_equal(stats_of(&w, SRV).control_malformed, 1);
 	finish(&w);
 }
@@ -971,12 +974,14 @@ static void abort_of_either_side_resets_both(void **state)
 
 static void rst_cannot_pretend_an_orderly_close(void **state)
 {
-	static const char *const reasons[] = {"client_close", "both_close", "none", "from_the_future"};
+	static const char *const reasons[] = {
+		"client_close", "both_close", "none", "from_the_future"};
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		struct world w;
 		struct channel *ch[2];
-		struct wire_msg rst = {.type = WIRE_RST, .n = 2, .rst = {.ccid = 1, .opener = true}};
+		struct wire_msg rst = {
+			.type = WIRE_RST, .n = 2, .rst = {.ccid = 1, .opener = true}};
 		up(&w);
 		open_one(&w, ch);
 		wire_text_copy(rst.rst.reason, sizeof(rst.rst.reason), reasons[i]);
