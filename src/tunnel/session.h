@@ -65,7 +65,11 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 /** Frees the session and every channel that is left, silently. May be NULL. */
 void session_free(struct session *s);
 
-/** The peer went offline, came online, or changed its path. */
+/**
+ * The peer went offline, came online, or changed its path. Channels wait for it for as long as
+ * resume_timeout_us; one that has all of the peer's bytes, and whose own have arrived, needs the
+ * peer no more and outlives that and a restart of the peer until it was read to its end.
+ */
 void session_path(struct session *s, enum link_path path, tt_time now);
 
 /** Hellos were exchanged since the peer came online: channels open without delay. */
@@ -146,8 +150,8 @@ struct channel_target {
 };
 
 /**
- * Opens a channel; the SYN goes out when the peer is online and has said hello. TT_OK, TT_ELIMIT,
- * TT_ENOMEM, TT_EINVAL. `user` comes back in every action.
+ * Opens a channel. TT_OK, TT_EAGAIN while the session is not ready, TT_ELIMIT, TT_ENOMEM, TT_EINVAL
+ * for a host or port that cannot be said. `user` comes back in every action.
  */
 int session_open(struct session *s, const struct channel_target *t, struct channel **out,
 	void *user, tt_time now);

@@ -223,6 +223,8 @@ static void output(struct world *w, uint8_t arg)
 		session_control_sent(w->s, ++w->receipt);
 	if (arg & 2)
 		session_control_confirmed(w->s, w->receipt - (arg >> 6));
+	if (arg & 8) /* a carrier that is full: timers without packets */
+		session_on_deadline(w->s, w->now);
 	if (!(arg & 4))
 		return;
 	if (session_deadline(w->s) <= w->now)

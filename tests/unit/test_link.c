@@ -435,6 +435,53 @@ static void nonce_rule_starts_afresh_when_the_peer_comes_back(void **state)
 	link_free(l);
 }
 
+/* toxcore's queue is full: nobody pulls packets, and timers go on. */
+static void repeats_that_nobody_pulls_do_not_keep_the_timers_busy(void **state)
+{
+	struct link *a = new_link(LINK_DIRECT), *b = new_link(LINK_DIRECT);
+	struct link_stream *sa = add(a, 1, NULL), *sb = add(b, 1, NULL);
+	struct seg seg[4];
+	tt_time now = START;
+	(void)state;
+	put(sa, 5 * MSS);
+	while (pull(a, seg, 4, now) > 0)
+		; /* lost */
+	for (int i = 0; i < 100; i++) {
+		now += TT_S(1);
+		link_on_deadline(a, now);
+		assert_true(link_deadline(a) <= now); /* the repeats are due */
+	}
+	assert_int_equal(move(a, b, now), 5);
+	assert_true(link_deadline(a) > now);
+	assert_int_equal(take_all(sb), 5 * MSS);
+	link_stream_free(sa);
+	link_stream_free(sb);
+	link_free(a);
+	link_free(b);
+}
+
+static void repeats_wait_for_the_nonce_rule_without_a_deadline_in_the_past(void **state)
+{
+	struct link *l = new_link(LINK_DIRECT);
+	struct link_stream *s = add(l, 1, NULL);
+	struct seg seg[4];
+	tt_time now = START;
+	(void)state;
+	put(s, 5 * MSS);
+	while (pull(l, seg, 4, now) > 0)
+		;
+	flood(l, now, 20000);
+	for (int i = 0; i < 50; i++) {
+		now += TT_MS(100);
+		run_timers(l, now);
+		while (pull(l, seg, 4, now) > 0)
+			;
+		assert_true(link_deadline(l) > now);
+	}
+	link_stream_free(s);
+	link_free(l);
+}
+
 /* ---- probes ---- */
 
 static void probe_is_answered_and_gives_the_round_trip(void **state)
@@ -778,6 +825,8 @@ int main(void)
 		cmocka_unit_test(nothing_goes_out_while_down_and_everything_after_up),
 		cmocka_unit_test(nonce_rule_stops_after_16384_unheard_packets),
 		cmocka_unit_test(nonce_rule_starts_afresh_when_the_peer_comes_back),
+		cmocka_unit_test(repeats_that_nobody_pulls_do_not_keep_the_timers_busy),
+		cmocka_unit_test(repeats_wait_for_the_nonce_rule_without_a_deadline_in_the_past),
 		cmocka_unit_test(probe_is_answered_and_gives_the_round_trip),
 		cmocka_unit_test(probe_reply_that_cannot_be_is_refused),
 		cmocka_unit_test(probe_from_before_an_outage_is_not_answered_after_it),
