@@ -464,17 +464,17 @@ static void repeats_wait_for_the_nonce_rule_without_a_deadline_in_the_past(void 
 {
 	struct link *l = new_link(LINK_DIRECT);
 	struct link_stream *s = add(l, 1, NULL);
-	struct seg seg[4];
+	uint8_t pkt[LINK_PACKET_MAX];
 	tt_time now = START;
 	(void)state;
 	put(s, 5 * MSS);
-	while (pull(l, seg, 4, now) > 0)
+	while (link_output(l, pkt, now) > 0)
 		;
 	flood(l, now, 20000);
 	for (int i = 0; i < 50; i++) {
 		now += TT_MS(100);
 		run_timers(l, now);
-		while (pull(l, seg, 4, now) > 0)
+		while (link_output(l, pkt, now) > 0)
 			;
 		assert_true(link_deadline(l) > now);
 	}
