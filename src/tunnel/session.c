@@ -191,7 +191,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	memcpy(s->peer_name, h->name, sizeof(s->peer_name));
 	s->knows_peer = true;
 	s->peer_proved = proof_holds(s, h);
-	if (!s->peer_proved && s->cfg.accept)
+	if (!s->peer_proved && s->cfg.accept && tt_ratelimit_take(&s->refusals, now))
 		tt_warn(s->log, "session: peer=%s does not know the secret and is not served",
 			s->tag);
 	s->peer_caps = h->caps;

@@ -1265,6 +1265,46 @@ static void session_with_open_channels_is_freed_whole(void **state)
 	session_free(NULL);
 }
 
+/* What an opener gets from a server that asks for the proof `peer_proof`. */
+static bool served_with(const uint8_t *proof)
+{
+	struct world w;
+	struct channel_target t = {.host = "10.1.2.3", .port = 1500};
+	struct channel *ch;
+
+	make(&w);
+	w.cfg[SRV].need_proof = true;
+	memset(w.cfg[SRV].peer_proof, 0xa5, WIRE_PROOF_LEN);
+	if (proof) {
+		w.cfg[CLI].has_proof = true;
+		memcpy(w.cfg[CLI].proof, proof, WIRE_PROOF_LEN);
+	}
+	start(&w);
+	online(&w);
+	assert_int_equal(session_open(w.s[CLI], &t, &ch, NULL, w.now), TT_OK);
+	carry(&w);
+	struct session_action a;
+	bool served = session_next_action(w.s[SRV], &a) && a.type == ACTION_DIAL;
+	if (!served)
+		assert_int_equal(want_closed(&w, CLI), REASON_NOT_ALLOWED);
+	finish(&w);
+	return served;
+}
+
+static void peer_without_the_right_proof_is_not_served(void **state)
+{
+	uint8_t proof[WIRE_PROOF_LEN];
+	(void)state;
+	memset(proof, 0xa5, sizeof(proof));
+	assert_true(served_with(proof));
+	assert_false(served_with(NULL));
+	for (size_t i = 0; i < sizeof(proof); i += 31) {
+		proof[i] ^= 0x10;
+		assert_false(served_with(proof));
+		proof[i] ^= 0x10;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1310,6 +1350,7 @@ int main(void)
 		cmocka_unit_test(restarted_peer_ends_the_channels_of_its_former_self),
 		cmocka_unit_test(every_failing_allocation_is_survived_without_a_leak),
 		cmocka_unit_test(session_with_open_channels_is_freed_whole),
+		cmocka_unit_test(peer_without_the_right_proof_is_not_served),
 	};
 	return cmocka_run_group_tests_name("tunnel", tests, NULL, NULL);
 }
