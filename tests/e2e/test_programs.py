@@ -166,7 +166,7 @@ def test_scp_copies_a_hundred_megabytes_there_and_back(world, ssh, directory):
 
 @pytest.fixture(scope="module")
 def iperf_server(world, directory):
-    p = Proc("iperf3", ["iperf3", "-s", "-B", "127.0.0.1", "-p", world.target_port["iperf"]],
+    p = Proc("iperf3", ["iperf3", "-s", "--forceflush", "-B", "127.0.0.1", "-p", world.target_port["iperf"]],
              directory)
     p.wait_for("listening", 10)
     yield p
