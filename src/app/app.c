@@ -136,7 +136,10 @@ static int start_tox(struct app *app, const char *data_dir)
 	char why[512] = "";
 	struct toxnet_config cfg = {
 		.data_dir = data_dir,
-		.node = c->command == CONF_CMD_NODE,
+		/* others know an address and port by the DHT key that it had: who keeps the one
+		 * keeps the other (a node's key is in everybody's -b, too) */
+		.keep_dht_key = c->command == CONF_CMD_NODE ||
+				(c->udp_port_first && c->udp_port_first == c->udp_port_last),
 		.udp = c->udp,
 		.lan = c->lan,
 		.relay = c->relay,

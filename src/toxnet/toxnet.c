@@ -27,6 +27,12 @@
 /* The port range that toxcore uses when it is told none (TOX_PORTRANGE_FROM, _TO in network.h). */
 #define PORT_FIRST 33445u
 #define PORT_LAST 33545u
+/*
+ * Where we start to look in it. Other nodes remember for two minutes which DHT key had an address
+ * and port, and a new process has a new key: one that takes the port of its predecessor is not
+ * reached directly for that long. So a start is at a random place, with room for a few neighbours.
+ */
+#define PORT_STARTS 90u
 
 #define say(...) snprintf(why, cap, __VA_ARGS__)
 
@@ -73,8 +79,7 @@ static void options_set(struct Tox_Options *o, const struct toxnet_config *cfg,
 
 static int new_error(Tox_Err_New err, const struct toxnet_config *cfg, char *why, size_t cap)
 {
-	unsigned first = cfg->udp_port_first ? cfg->udp_port_first : PORT_FIRST;
-	unsigned last = cfg->udp_port_last ? cfg->udp_port_last : PORT_LAST;
+	unsigned first = cfg->udp_port_first, last = cfg->udp_port_last;
 
 	switch (err) {
 	case TOX_ERR_NEW_PORT_ALLOC:
@@ -209,6 +214,10 @@ int toxnet_new(
 	if (!tn)
 		goto out;
 	tn->cfg = *cfg;
+	if (tn->cfg.udp_port_first == 0) {
+		tn->cfg.udp_port_first = (uint16_t)(PORT_FIRST + randombytes_uniform(PORT_STARTS));
+		tn->cfg.udp_port_last = PORT_LAST;
+	}
 	tn->dir_fd = tn->lock_fd = tn->udp_fd = -1;
 	tn->now = now;
 	tn->save_at = now + SAVE_EVERY;
@@ -221,7 +230,7 @@ int toxnet_new(
 		rc = toxnet_dir_open(tn, cfg->data_dir, why, cap);
 		if (rc == TT_OK)
 			rc = toxnet_identity_load(tn, &save, why, cap);
-		if (rc == TT_OK && cfg->node) {
+		if (rc == TT_OK && cfg->keep_dht_key) {
 			rc = toxnet_node_key(tn, secret, why, cap);
 			dht_secret = secret;
 		}

@@ -42,14 +42,14 @@ enum toxnet_io_level { TOXNET_IO_PLAIN, TOXNET_IO_MMSG, TOXNET_IO_GSO };
 
 struct toxnet_config {
 	const char *data_dir; /* NULL: an identity in memory only (ping's, bench's, tests') */
-	bool node;            /* `toxtun node`: also keep the DHT key in the data directory */
+	bool keep_dht_key;    /* in the data directory; else each start has a new one */
 	bool udp, lan;
 	/*
 	 * Use TCP relays. Without, none is ever added, but toxcore may still connect to one that a
 	 * friend names to it; it has no option against that.
 	 */
 	bool relay;
-	uint16_t udp_port_first, udp_port_last; /* 0: toxcore's own range */
+	uint16_t udp_port_first, udp_port_last; /* 0: somewhere in toxcore's own range */
 	/*
 	 * Be a TCP relay on this port; 0: no. Peers without UDP find each other only through a node
 	 * whose UDP port has the same number.

@@ -155,8 +155,9 @@ static void on_friend(Tox *tox, uint32_t number, Tox_Connection c, void *user)
 		.type = TOXNET_EV_FRIEND, .friend_number = number, .path = toxnet_path_of(c)};
 	if (ev.path == TOXNET_PATH_NONE)
 		toxnet_haste_start(user); /* it may come back by another address */
-	else
-		toxnet_haste_stop(user);
+	else if (ev.path == TOXNET_PATH_UDP)
+		toxnet_haste_stop(
+			user); /* by a relay it goes on: the direct way is still looked for */
 	if (tox_friend_get_public_key(tox, number, ev.key, NULL))
 		queue_push(user, &ev, NULL, 0);
 }

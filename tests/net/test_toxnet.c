@@ -84,7 +84,7 @@ static const char *in_dir(const struct files *f, const char *name, char dst[256]
 
 static int start_as(struct files *f, bool node, struct toxnet **out, char why[256])
 {
-	struct toxnet_config cfg = {.data_dir = f->dir, .node = node, .udp = true, .log = &f->log};
+	struct toxnet_config cfg = {.data_dir = f->dir, .keep_dht_key = node, .udp = true, .log = &f->log};
 	why[0] = '\0';
 	return toxnet_new(out, &cfg, clock_now(), why, 256);
 }
