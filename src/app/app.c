@@ -248,6 +248,9 @@ static void take_events(struct app *app)
 		case TOXNET_EV_RECEIPT:
 			peer_on_receipt(app, ev.friend_number, ev.receipt);
 			break;
+		case TOXNET_EV_LOSSY:
+			peer_on_lossy(app, ev.friend_number, ev.data, ev.len);
+			break;
 		}
 	}
 }

@@ -4,7 +4,8 @@
  *
  * toxcore's callbacks only queue (toxnet_event_next takes from the queue) but for lossy packets,
  * which are handed to `on_lossy` inside toxnet_iterate, so that the hot path has no copy; on_lossy
- * must not call back into this module.
+ * must not call back into this module. Lossy packets that come while other events wait are queued
+ * behind them: what was sent in order is seen in order.
  *
  * The queue has no fixed number of entries: toxcore acknowledges a friend message before we see
  * it, so none may be dropped. Above 4 MB of events that nobody took, toxnet_iterate does not run
@@ -138,6 +139,7 @@ enum toxnet_event_type {
 	TOXNET_EV_FRIEND,  /* friend_number, key, path: the friend's path changed */
 	TOXNET_EV_MESSAGE, /* friend_number, data/len: a friend message */
 	TOXNET_EV_RECEIPT, /* friend_number, receipt: that message has arrived */
+	TOXNET_EV_LOSSY,   /* friend_number, data/len: as on_lossy, behind other events */
 };
 
 struct toxnet_event {

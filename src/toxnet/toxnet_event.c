@@ -187,8 +187,14 @@ static void on_lossy(Tox *tox, uint32_t number, const uint8_t *data, size_t len,
 	struct toxnet *tn = user;
 	tn->stats.lossy_received++;
 	tn->stats.lossy_bytes_received += len;
-	if (tn->cfg.on_lossy)
+	/* Behind a message that still waits: the packet may be of the channel that it opens, and
+	 * would be lost if it came first. */
+	if (tn->queue.first) {
+		struct toxnet_event ev = {.type = TOXNET_EV_LOSSY, .friend_number = number};
+		queue_push(tn, &ev, data, len);
+	} else if (tn->cfg.on_lossy) {
 		tn->cfg.on_lossy(tn->cfg.user, number, data, len);
+	}
 }
 
 void toxnet_callbacks_set(Tox *tox)

@@ -84,7 +84,8 @@ static const char *in_dir(const struct files *f, const char *name, char dst[256]
 
 static int start_as(struct files *f, bool node, struct toxnet **out, char why[256])
 {
-	struct toxnet_config cfg = {.data_dir = f->dir, .keep_dht_key = node, .udp = true, .log = &f->log};
+	struct toxnet_config cfg = {
+		.data_dir = f->dir, .keep_dht_key = node, .udp = true, .log = &f->log};
 	why[0] = '\0';
 	return toxnet_new(out, &cfg, clock_now(), why, 256);
 }
@@ -366,6 +367,9 @@ static void drain(struct peer *p)
 			memcpy(p->data, ev.data, ev.len);
 			p->len = ev.len;
 			break;
+		case TOXNET_EV_LOSSY:
+			on_lossy(p, ev.friend_number, ev.data, ev.len);
+			break;
 		case TOXNET_EV_RECEIPT:
 			p->receipts++;
 			p->last_receipt = ev.receipt;
@@ -556,6 +560,37 @@ static void event_order_survives_a_burst(struct net *n)
 	assert_int_equal(seen, 300);
 }
 
+/* A packet sent after a message is never seen before it. */
+static void packet_stays_behind_its_message(struct net *n)
+{
+	uint8_t packet[TOXNET_LOSSY_MAX] = {254};
+	struct toxnet_event ev;
+	uint32_t receipt;
+	packet[sizeof(packet) - 1] = 0x5a;
+
+	for (int i = 0; i < 50; i++) {
+		bool message = false, behind = false;
+		n->a.lossy = 0;
+		assert_int_equal(
+			toxnet_message_send(n->b.tn, n->b.friend, packet, 4, &receipt), TT_OK);
+		assert_int_equal(
+			toxnet_lossy_send(n->b.tn, n->b.friend, packet, sizeof(packet)), TT_OK);
+		toxnet_flush(n->b.tn);
+		tt_time end = clock_now() + TT_S(5);
+		while (!behind && clock_now() < end) {
+			toxnet_iterate(n->a.tn, clock_now());
+			assert_true(message || n->a.lossy == 0);
+			while (toxnet_event_next(n->a.tn, &ev)) {
+				message |= ev.type == TOXNET_EV_MESSAGE;
+				behind |= ev.type == TOXNET_EV_LOSSY && message;
+			}
+			behind |= message && n->a.lossy > 0;
+			toxnet_iterate(n->b.tn, clock_now());
+		}
+		assert_true(behind);
+	}
+}
+
 /* More than the queue holds: nothing is lost, and toxcore waits until we take the events. */
 static void full_queue_holds_the_sender(struct net *n)
 {
@@ -607,6 +642,7 @@ static void friends_talk_over_udp(void **state)
 	exchange(&n);
 	udp_socket_wakes_us(&n);
 	event_order_survives_a_burst(&n);
+	packet_stays_behind_its_message(&n);
 	full_queue_holds_the_sender(&n);
 
 	tt_time left = clock_now();
