@@ -3,8 +3,8 @@
 
 BUILD = build
 ASAN_BUILD = build-asan
-prefix = /usr/local
-DESTDIR =
+prefix ?= /usr/local
+DESTDIR ?=
 # true: compiler warnings are errors
 WERROR = false
 # Sizes of the end-to-end tests, 1 being a gigabyte each way

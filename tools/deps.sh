@@ -48,13 +48,11 @@ need_build() {
 	package libtoxcore-dev toxcore
 	package libsodium-dev libsodium
 	package libevent-dev libevent
-	package libinih-dev inih
 	package libmsgpack-dev msgpack
 	package libcjson-dev libcjson
 	file_or_package uthash-dev /usr/include/uthash.h
 	package zlib1g-dev zlib
 	package libqrencode-dev libqrencode
-	package libsystemd-dev libsystemd
 }
 
 need_run() {

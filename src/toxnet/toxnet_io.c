@@ -258,6 +258,7 @@ static void prepare(struct toxnet_io *io, struct run *r, struct mmsghdr *m, stru
 				      .msg_iovlen = 1}};
 	if (r->count < 2)
 		return;
+	memset(control, 0, sizeof(*control)); /* its padding goes to the kernel, too */
 	m->msg_hdr.msg_control = control->bytes;
 	m->msg_hdr.msg_controllen = sizeof(control->bytes);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr);

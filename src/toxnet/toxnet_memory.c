@@ -16,7 +16,7 @@
 
 bool toxnet_protect_memory(const struct tt_log *log)
 {
-	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY}, now;
+	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY}, now = {0};
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
