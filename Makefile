@@ -24,9 +24,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL = build
 
 build: deps
-	test -e $(BUILD)/build.ninja || meson setup $(BUILD) -Dtests=false -Dprefix='$(prefix)' >/dev/null || \
-		{ cat $(BUILD)/meson-logs/meson-log.txt >&2; exit 1; }
-	ninja --quiet -C $(BUILD)
+	test -e $(BUILD)/build.ninja || { $(call configure,$(BUILD),-Dtests=false -Dprefix='$(prefix)'); }
+	$(call compile,$(BUILD))
 	test -x $(BUILD)/toxtun
 	echo "built $(BUILD)/toxtun"
 
@@ -50,30 +49,33 @@ e2e: test-build
 test-build:
 	tools/deps.sh test
 	$(call configure,$(BUILD),-Dtests=true -Dwerror=$(WERROR))
-	ninja --quiet -C $(BUILD) all tests/e2e/loadgen
+	$(call compile,$(BUILD),all tests/e2e/loadgen)
 
 check-asan:
 	tools/deps.sh test
 	$(call configure,$(ASAN_BUILD),-Dtests=true -Dwerror=$(WERROR) -Db_sanitize=address$(comma)undefined -Db_lundef=false)
-	ninja --quiet -C $(ASAN_BUILD) all tests/e2e/loadgen
+	$(call compile,$(ASAN_BUILD),all tests/e2e/loadgen)
 	rm -f $(ASAN_BUILD)/meson-logs/testlog.junit.xml
 	$(SANITIZERS) $(MESON_TEST) -C $(ASAN_BUILD) -t 4
 	$(SANITIZERS) TOXTUN=$(ASAN_BUILD)/toxtun TOXTUN_E2E_SCALE=$(ASAN_SCALE) \
 		$(RUN_PYTEST) --junitxml=$(ASAN_BUILD)/e2e.junit.xml tests/e2e
 
 comma = ,
-# configure DIRECTORY,OPTIONS: makes the build directory, or changes its options where they differ
+# configure DIRECTORY,OPTIONS: makes the build directory, or changes the options of one
 define configure
-if test -e $(1)/build.ninja; then \
-	meson configure $(1) $(2); \
-else \
-	meson setup $(1) $(2) >/dev/null || { cat $(1)/meson-logs/meson-log.txt >&2; exit 1; }; \
-fi
+meson setup $$(test ! -e $(1)/build.ninja || echo --reconfigure) $(1) $(2) >/dev/null || \
+	{ cat $(1)/meson-logs/meson-log.txt >&2; exit 1; }
+endef
+
+# compile DIRECTORY,TARGETS: warnings and errors are all that is printed
+define compile
+out=$$(ninja --quiet -C $(1) $(2) 2>&1); code=$$?; \
+	printf '%s\n' "$$out" | sed '/^ninja: no work to do/d; /^$$/d'; exit $$code
 endef
 
 install: build
-	meson configure $(BUILD) -Dprefix='$(prefix)'
-	ninja --quiet -C $(BUILD)
+	$(call configure,$(BUILD),-Dprefix='$(prefix)')
+	$(call compile,$(BUILD))
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild --quiet
 	echo "installed to $(DESTDIR)$(prefix)"
 
