@@ -11,6 +11,13 @@
 
 /* After toxcore's own queue was full: its packets leave as the peer confirms them. */
 #define QUEUE_RETRY TT_MS(5)
+/*
+ * toxcore repeats a friend request after 5 s, 10, 20 and so on without an end: a server that comes
+ * up after a day would be asked on the next. A peer that we want and that stays offline is asked
+ * anew after this long, then after twice that, up to the second figure.
+ */
+#define RENEW_FIRST TT_S(45)
+#define RENEW_MAX TT_S(300)
 /* Packets to one peer between two looks at what has come in. */
 #define PACKETS_A_ROUND 128
 
@@ -65,6 +72,33 @@ static int new_session(struct app *app, struct peer *p)
 	return session_new(&p->session, &cfg, app_now(app));
 }
 
+static void renew_later(struct peer *p)
+{
+	if (!p->wanted || !p->id.has_toxid || p->path != TOXNET_PATH_NONE)
+		return;
+	app_timer_set(p->app, &p->renew, app_now(p->app) + p->renew_after);
+	p->renew_after = tt_time_min(2 * p->renew_after, RENEW_MAX);
+}
+
+static void renew(struct app *app, void *owner)
+{
+	struct peer *p = owner;
+	uint8_t message[TOXNET_REQUEST_MAX];
+	uint32_t number;
+
+	if (p->path != TOXNET_PATH_NONE || app->stopping)
+		return;
+	size_t len = access_request_message(app, p->key, message, sizeof(message));
+	if (toxnet_friend_add(app->tn, &p->id, message, len, &number) == TT_OK &&
+		number != p->friend_number) {
+		HASH_DEL(app->peers, p);
+		p->friend_number = number;
+		HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
+	}
+	tt_debug(app->log, "peer %s is asked again", p->tag);
+	renew_later(p);
+}
+
 static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN])
 {
 	struct peer *p = calloc(1, sizeof(*p));
@@ -77,9 +111,13 @@ static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint
 	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(app, key));
 	if (new_session(app, p) != TT_OK)
 		goto fail;
-	HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
-	if (!p->hh.tbl)
+	if (app_timer_init(app, &p->renew, renew, p) != TT_OK)
 		goto fail;
+	HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
+	if (!p->hh.tbl) {
+		app_timer_drop(app, &p->renew);
+		goto fail;
+	}
 	peer_on_path(app, friend_number, key, toxnet_friend_path(app->tn, friend_number));
 	return p;
 fail:
@@ -118,8 +156,12 @@ struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 	p = peer_find(app, number);
 	if (!p)
 		p = peer_new(app, number, id->key);
-	if (p)
+	if (p) {
 		p->wanted = true;
+		p->id = *id;
+		p->renew_after = RENEW_FIRST;
+		renew_later(p);
+	}
 	return p;
 }
 
@@ -153,6 +195,7 @@ void peers_free(struct app *app)
 	struct peer *p, *next;
 	HASH_ITER (hh, app->peers, p, next) {
 		HASH_DEL(app->peers, p);
+		app_timer_drop(app, &p->renew);
 		session_free(p->session);
 		free(p);
 	}
@@ -208,6 +251,11 @@ void peer_on_path(struct app *app, uint32_t friend_number, const uint8_t key[TT_
 			p->online_since = app_now(app);
 	}
 	p->path = path;
+	p->renew_after = RENEW_FIRST;
+	if (path == TOXNET_PATH_NONE)
+		renew_later(p);
+	else
+		app_timer_set(app, &p->renew, TT_TIME_NEVER);
 	p->pending_len = 0;
 	p->retry_at = 0;
 	session_path(p->session, link_path_of(path), app_now(app));

@@ -15,7 +15,10 @@ struct peer {
 	char name[CONF_NAME_MAX + 1]; /* from [peer NAME], else empty */
 	struct session *session;
 	enum toxnet_path path;
-	bool wanted;    /* a forward, or a command, uses it */
+	bool wanted;            /* a forward, or a command, uses it */
+	struct tt_peer_id id;   /* wanted: as the user named it */
+	struct app_timer renew; /* wanted and offline: asks it anew to be our friend */
+	tt_time renew_after;
 	bool ready;     /* session_ready, as last seen */
 	uint64_t drops; /* times that it went offline */
 	tt_time online_since;

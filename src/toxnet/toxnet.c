@@ -249,8 +249,7 @@ int toxnet_new(
 		}
 	}
 	tn->cfg.data_dir = tn->cfg.proxy_host = NULL;
-	if (toxnet_friend_count(tn) > 0)
-		toxnet_haste_start(tn);
+	toxnet_haste_start(tn);
 	*out = tn;
 	tn = NULL;
 out:

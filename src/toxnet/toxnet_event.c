@@ -130,9 +130,7 @@ static void on_self(Tox *tox, Tox_Connection c, void *user)
 	if (from == TOXNET_PATH_NONE && ev.path != TOXNET_PATH_NONE)
 		toxnet_save_soon(tn); /* now it has DHT nodes to start from the next time */
 	if (ev.path == TOXNET_PATH_NONE)
-		toxnet_haste_start(tn);
-	else if (toxnet_friend_count(tn) == 0)
-		toxnet_haste_stop(tn);
+		toxnet_haste_start(tn); /* once back it goes on: we must be found, too */
 	toxnet_boot_path_changed(tn, from, ev.path);
 	queue_push(tn, &ev, NULL, 0);
 }

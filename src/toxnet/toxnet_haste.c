@@ -1,8 +1,8 @@
 /*
  * toxcore waits for fixed times before it does things: three seconds before it announces itself,
  * six before it looks for friends, and so on. Two nodes that know each other's address need ten
- * seconds to meet on a network without any latency. While we wait for somebody, its clock runs
- * FACTOR times as fast, for a bounded time.
+ * seconds to meet on a network without any latency. At the start, after the network was lost and
+ * while we wait for a friend, its clock runs FACTOR times as fast, for a bounded time.
  *
  * The factor leaves room for a slow path: the shortest time-out that waits for an answer is five
  * seconds (PING_TIMEOUT in ping.c, TCP handshakes have ten), which becomes one second; a

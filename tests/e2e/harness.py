@@ -163,7 +163,10 @@ class Toxtun(Proc):
     def __init__(self, name, argv, directory, data_dir, **kwargs):
         self.data_dir = data_dir
         self.stats_port = free_port()
-        argv = [*argv[:-1], "-d", data_dir, "--stats", f"127.0.0.1:{self.stats_port}", argv[-1]]
+        # A UDP port that no process before had: others remember for two minutes whose it was.
+        udp = [] if "--udp-port" in argv or "--no-udp" in argv else ["--udp-port", free_port()]
+        argv = [*argv[:-1], "-d", data_dir, "--stats", f"127.0.0.1:{self.stats_port}", *udp,
+                argv[-1]]
         super().__init__(name, argv, directory, **kwargs)
         self.toxid = None
 
