@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "conn.h"
 #include "listener.h"
@@ -136,10 +137,9 @@ static int start_tox(struct app *app, const char *data_dir)
 	char why[512] = "";
 	struct toxnet_config cfg = {
 		.data_dir = data_dir,
-		/* others know an address and port by the DHT key that it had: who keeps the one
-		 * keeps the other (a node's key is in everybody's -b, too) */
-		.keep_dht_key = c->command == CONF_CMD_NODE ||
-				(c->udp_port_first && c->udp_port_first == c->udp_port_last),
+		/* a node's key is in everybody's -b; for others a new key is how their peers notice
+		 * at once that they were restarted */
+		.keep_dht_key = c->command == CONF_CMD_NODE,
 		.udp = c->udp,
 		.lan = c->lan,
 		.relay = c->relay,
@@ -162,6 +162,18 @@ static int start_tox(struct app *app, const char *data_dir)
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
+}
+
+/* Every connection takes a descriptor, and the usual soft limit of 1,024 is meant for select(2). */
+static void raise_fd_limit(const struct tt_log *log)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur == rl.rlim_max)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
+		tt_debug(log, "the limit of open files cannot be raised: %s", strerror(errno));
 }
 
 int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir)
@@ -189,6 +201,7 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 	}
 	app->started_at = loop_clock(app->loop);
 	toxnet_protect_memory(log);
+	raise_fd_limit(log);
 	rc = peer_secret_hash(app);
 	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);
