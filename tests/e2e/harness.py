@@ -71,7 +71,8 @@ def wait_until(what, condition, timeout, interval=0.05):
 
 def environment(home):
     """The environment for a program under test: nothing of the user's own set-up gets in."""
-    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TERM")}
+    env = {k: v for k, v in os.environ.items()
+           if k in ("PATH", "LANG", "LC_ALL", "TERM", "TOXTUN_IO")}
     env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
     env.update(HOME=str(home), PATH=env.get("PATH", "") + ":/usr/sbin:/sbin")
     return env
