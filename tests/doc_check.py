@@ -20,9 +20,6 @@ READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 # Options of other programs that the pages name.
 FOREIGN = {"now"}
 
-# Written from measurements, so it may be missing where none were made.
-MAY_BE_MISSING = set()
-
 failures = []
 
 
@@ -171,7 +168,7 @@ def check_readmes():
     expect(rows[0] == rows[1], "the tables of options differ")
     for path in READMES:
         for target in re.findall(r"\]\(([^)#:]+)\)", read(path)):
-            expect(target in MAY_BE_MISSING or (ROOT / target).exists(),
+            expect((ROOT / target).exists(),
                    f"{path.name} links to {target}, which is not there")
 
 
