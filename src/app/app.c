@@ -253,7 +253,7 @@ static void take_events(struct app *app)
 			peer_on_request(app, ev.key, ev.data, ev.len);
 			break;
 		case TOXNET_EV_FRIEND:
-			peer_on_path(app, ev.friend_number, ev.key, ev.path);
+			peer_on_path(app, ev.friend_number, ev.path);
 			break;
 		case TOXNET_EV_MESSAGE:
 			peer_on_message(app, ev.friend_number, ev.data, ev.len);

@@ -146,10 +146,10 @@ static void abort_channel(struct conn *c, enum close_reason why)
 
 /* What one direction of a pump found out. */
 enum pump {
-	PUMP_IDLE,    /* waits for the channel */
-	PUMP_SOCKET,  /* waits for the socket */
-	PUMP_BUDGET_, /* there is more to do: after the others */
-	PUMP_OVER,    /* nothing will come any more, or the channel was aborted */
+	PUMP_IDLE,   /* waits for the channel */
+	PUMP_SOCKET, /* waits for the socket */
+	PUMP_MORE,   /* there is more to do: after the others */
+	PUMP_OVER,   /* nothing will come any more, or the channel was aborted */
 };
 
 /* Socket to peer. */
@@ -183,7 +183,7 @@ static enum pump pump_out(struct conn *c)
 		channel_send_commit(c->channel, (size_t)got, app_now(c->app));
 		moved += (size_t)got;
 	}
-	return c->local_eof ? PUMP_OVER : PUMP_BUDGET_;
+	return c->local_eof ? PUMP_OVER : PUMP_MORE;
 }
 
 /* Peer to socket. */
@@ -209,7 +209,7 @@ static enum pump pump_in(struct conn *c)
 		channel_recv_consume(c->channel, (size_t)put, app_now(c->app));
 		moved += (size_t)put;
 	}
-	return PUMP_BUDGET_;
+	return PUMP_MORE;
 }
 
 static void pump(struct conn *c)
@@ -219,8 +219,8 @@ static void pump(struct conn *c)
 	enum pump out = pump_out(c);
 	enum pump in = c->open ? pump_in(c) : PUMP_IDLE;
 
-	c->more = in == PUMP_BUDGET_;
-	set_interest(c, (out == PUMP_SOCKET || out == PUMP_BUDGET_ ? LOOP_READ : 0) |
+	c->more = in == PUMP_MORE;
+	set_interest(c, (out == PUMP_SOCKET || out == PUMP_MORE ? LOOP_READ : 0) |
 				(in == PUMP_SOCKET ? LOOP_WRITE : 0));
 	if (c->open)
 		app_timer_set(c->app, &c->timer, c->more ? app_now(c->app) + 1 : TT_TIME_NEVER);

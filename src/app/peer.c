@@ -28,6 +28,13 @@ static const char *path_text(enum toxnet_path path)
 					 : "nothing";
 }
 
+const char *peer_path_name(enum toxnet_path path)
+{
+	return path == TOXNET_PATH_UDP   ? "udp direct"
+	       : path == TOXNET_PATH_TCP ? "tcp relay"
+					 : "offline";
+}
+
 static enum link_path link_path_of(enum toxnet_path path)
 {
 	return path == TOXNET_PATH_UDP   ? LINK_DIRECT
@@ -118,7 +125,7 @@ static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint
 		app_timer_drop(app, &p->renew);
 		goto fail;
 	}
-	peer_on_path(app, friend_number, key, toxnet_friend_path(app->tn, friend_number));
+	peer_on_path(app, friend_number, toxnet_friend_path(app->tn, friend_number));
 	return p;
 fail:
 	tt_error(app->log, "peer: no memory for another peer");
@@ -230,12 +237,10 @@ void peer_on_request(
 		peer_new(app, number, key);
 }
 
-void peer_on_path(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN],
-	enum toxnet_path path)
+void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path)
 {
 	struct peer *p = peer_find(app, friend_number);
 
-	(void)key;
 	if (!p || p->path == path)
 		return;
 	if (path == TOXNET_PATH_NONE) {

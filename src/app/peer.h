@@ -38,6 +38,9 @@ struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN])
 void peers_restore(struct app *app);
 void peers_free(struct app *app);
 
+/** "offline", "tcp relay" or "udp direct": as the stats and ping say it. */
+const char *peer_path_name(enum toxnet_path path);
+
 /** Does all that the sessions ask for and sends all that they have. */
 void peers_run(struct app *app);
 tt_time peers_deadline(const struct app *app);
@@ -54,8 +57,7 @@ int peer_secret_hash(struct app *app);
 void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len);
 void peer_on_request(
 	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len);
-void peer_on_path(struct app *app, uint32_t friend_number, const uint8_t key[TT_KEY_LEN],
-	enum toxnet_path path);
+void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path);
 void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len);
 void peer_on_receipt(struct app *app, uint32_t friend_number, uint32_t receipt);
 

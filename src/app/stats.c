@@ -17,13 +17,6 @@ struct stats_service {
 	struct loop_http *http;
 };
 
-const char *stats_path_name(enum toxnet_path path)
-{
-	return path == TOXNET_PATH_UDP   ? "udp direct"
-	       : path == TOXNET_PATH_TCP ? "tcp relay"
-					 : "offline";
-}
-
 const char *stats_role(const struct app *app)
 {
 	const struct conf *c = app->conf;

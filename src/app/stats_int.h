@@ -20,7 +20,6 @@ struct stats_totals {
 
 void stats_gather(const struct app *app, struct stats_totals *t);
 
-const char *stats_path_name(enum toxnet_path path); /* "offline", "tcp relay", "udp direct" */
-const char *stats_role(const struct app *app);      /* "server", "client", "server and client" */
+const char *stats_role(const struct app *app); /* "server", "client", "server and client" */
 
 #endif

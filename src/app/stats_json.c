@@ -75,7 +75,7 @@ static void put_peer(cJSON *list, const struct peer *p)
 	link_stats(session_link(p->session), &l);
 	put_hex(o, "key", p->key, TT_KEY_LEN);
 	cJSON_AddStringToObject(o, "name", p->name[0] ? p->name : s.peer_name);
-	cJSON_AddStringToObject(o, "path", stats_path_name(p->path));
+	cJSON_AddStringToObject(o, "path", peer_path_name(p->path));
 	cJSON_AddBoolToObject(o, "ready", s.online);
 	put_number(o, "drops", p->drops);
 	put_number(o, "restarts", s.restarts);
@@ -104,7 +104,7 @@ char *stats_json(const struct app *app)
 	put_number(root, "uptime_us", tt_time_since(app_now(app), app->started_at));
 	put_hex(root, "toxid", id, TT_TOXID_LEN);
 	cJSON *self = cJSON_AddObjectToObject(root, "self");
-	cJSON_AddStringToObject(self, "path", stats_path_name(toxnet_self_path(app->tn)));
+	cJSON_AddStringToObject(self, "path", peer_path_name(toxnet_self_path(app->tn)));
 	put_number(self, "drops", t.tox.self_drops);
 	put_connections(root, &t.sessions);
 	put_number(root, "channels", t.sessions.active);

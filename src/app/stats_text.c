@@ -26,7 +26,7 @@ static void put_self(FILE *f, const struct app *app, const struct stats_totals *
 	fprintf(f, "uptime          %.0f s\n",
 		(double)tt_time_since(app_now(app), app->started_at) / 1e6);
 	fprintf(f, "tox id          %s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
-	fprintf(f, "self            %s, %llu drops\n", stats_path_name(toxnet_self_path(app->tn)),
+	fprintf(f, "self            %s, %llu drops\n", peer_path_name(toxnet_self_path(app->tn)),
 		(unsigned long long)t->tox.self_drops);
 	fprintf(f, "peers           %zu online of %u, %llu drops\n", t->peers_online,
 		HASH_COUNT(app->peers), (unsigned long long)t->peer_drops);
@@ -67,7 +67,7 @@ static void put_peer(FILE *f, const struct peer *p)
 	link_stats(session_link(p->session), &l);
 	fprintf(f, "\npeer %s%s%s\n", tt_hex_encode(p->key, TT_KEY_LEN, hex), p->name[0] ? " " : "",
 		p->name);
-	fprintf(f, "  path          %s%s, %llu drops\n", stats_path_name(p->path),
+	fprintf(f, "  path          %s%s, %llu drops\n", peer_path_name(p->path),
 		p->path != TOXNET_PATH_NONE && !s.online ? " (no answer yet)" : "",
 		(unsigned long long)p->drops);
 	fprintf(f, "  rtt           %.3f ms\n", (double)l.srtt_us / 1e3);

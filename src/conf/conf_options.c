@@ -304,11 +304,11 @@ static const char usage[] =
 	"\n"
 	"Without a command: what the ini file has sections for. TOXID may be the name of a\n"
 	"[peer] section. Long options take one dash or two, and their value after a blank or "
-	"'='.\n" OPTIONS(
-		GROUP_HELP, SHORT_HELP, LONG_HELP) "\n"
-						   "Exit codes: 0 done, 1 failed at run time, 2 "
-						   "bad usage or configuration, 3 peer not\n"
-						   "reachable in time. The ini file: man toxtun.ini\n";
+	"'='.\n" OPTIONS(GROUP_HELP, SHORT_HELP,
+		LONG_HELP) "\n"
+			   "Exit codes: 0 done, 1 failed at run time, 2 "
+			   "bad usage or configuration, 3 peer not\n"
+			   "reachable in time. The ini file: man toxtun.ini\n";
 
 const char *conf_usage(void)
 {

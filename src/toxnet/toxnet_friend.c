@@ -26,6 +26,19 @@ static int add_error(Tox_Err_Friend_Add err)
 	}
 }
 
+/* What toxcore said of a new friend: on success it is saved and looked for. */
+static int added(struct toxnet *tn, uint32_t number, Tox_Err_Friend_Add err, uint32_t *out)
+{
+	int rc = add_error(err);
+
+	if (rc != TT_OK)
+		return rc;
+	toxnet_save_soon(tn);
+	toxnet_haste_start(tn);
+	*out = number;
+	return TT_OK;
+}
+
 int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint32_t *friend_number)
 {
 	if (is_self(tn, key))
@@ -34,11 +47,7 @@ int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint3
 	if (number == TOXNET_NO_FRIEND) {
 		Tox_Err_Friend_Add err;
 		number = tox_friend_add_norequest(tn->tox, key, &err);
-		int rc = add_error(err);
-		if (rc != TT_OK)
-			return rc;
-		toxnet_save_soon(tn);
-		toxnet_haste_start(tn);
+		return added(tn, number, err, friend_number);
 	}
 	*friend_number = number;
 	return TT_OK;
@@ -67,13 +76,7 @@ int toxnet_friend_add(struct toxnet *tn, const struct tt_peer_id *id, const uint
 	}
 	Tox_Err_Friend_Add err;
 	number = tox_friend_add(tn->tox, id->toxid, message, len, &err);
-	int rc = add_error(err);
-	if (rc != TT_OK)
-		return rc;
-	toxnet_save_soon(tn);
-	toxnet_haste_start(tn);
-	*friend_number = number;
-	return TT_OK;
+	return added(tn, number, err, friend_number);
 }
 
 int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number)

@@ -8,6 +8,9 @@
 
 #include "tt_err.h"
 
+/* src/link knows nothing of src/wire, whose list of packet ids is the whole one. */
+_Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "packet ids");
+
 /* Log lines about refusals that one peer can cause: so many at once, then one every so often. */
 #define REFUSALS_BURST 10
 #define REFUSALS_INTERVAL TT_S(5)

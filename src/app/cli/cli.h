@@ -15,9 +15,6 @@ int cli_id(struct conf *conf, const struct tt_log *log);
 int cli_ping(struct conf *conf, const struct tt_log *log);
 int cli_check(struct conf *conf, const struct tt_log *log);
 
-/** A QR code of the text, in half blocks for a terminal. An exit code. */
-int cli_print_qr(const char *text);
-
 /** Writes everything that stdout still holds; false when that fails (said in the log). */
 bool cli_flush(const struct tt_log *log);
 

@@ -16,7 +16,8 @@ static bool dark(const QRcode *qr, int x, int y)
 	       (qr->data[y * qr->width + x] & 1);
 }
 
-int cli_print_qr(const char *text)
+/* In half blocks for a terminal. An exit code. */
+static int print_qr(const char *text)
 {
 	/* light blocks on the terminal's dark ground: two rows of modules to a line of text */
 	static const char *const block[] = {"\u2588", "\u2580", "\u2584", " "};
@@ -49,7 +50,7 @@ int cli_id(struct conf *conf, const struct tt_log *log)
 	} else {
 		printf("%s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
 		if (conf->qr)
-			rc = cli_print_qr(hex);
+			rc = print_qr(hex);
 		if (!cli_flush(log))
 			rc = EXIT_FAILED;
 	}

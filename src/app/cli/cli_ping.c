@@ -43,13 +43,6 @@ static int run_until_direct(struct app *app, const struct peer *p)
 	return rc;
 }
 
-static const char *path_name(enum toxnet_path path)
-{
-	return path == TOXNET_PATH_UDP   ? "udp direct"
-	       : path == TOXNET_PATH_TCP ? "tcp relay"
-					 : "offline";
-}
-
 static int one_round(struct app *app, struct peer *p, struct summary *s)
 {
 	struct link *l = session_link(p->session);
@@ -66,10 +59,11 @@ static int one_round(struct app *app, struct peer *p, struct summary *s)
 		rtt = link_probe_rtt(l, &now);
 	} while (now == before && !app->stopping && app_now(app) < start + ANSWER_TIMEOUT);
 	if (now == before) {
-		printf("peer %s: %s, seq %u, no answer\n", p->tag, path_name(p->path), s->sent);
+		printf("peer %s: %s, seq %u, no answer\n", p->tag, peer_path_name(p->path),
+			s->sent);
 	} else {
-		printf("peer %s: %s, seq %u, time %.3f ms\n", p->tag, path_name(p->path), s->sent,
-			(double)rtt / 1e3);
+		printf("peer %s: %s, seq %u, time %.3f ms\n", p->tag, peer_path_name(p->path),
+			s->sent, (double)rtt / 1e3);
 		s->got++;
 		s->sum += rtt;
 		s->min = s->got == 1 || rtt < s->min ? rtt : s->min;
