@@ -3,43 +3,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKET_MAX 65536
-#define BURST_MAX 100000 /* packets that one event may put out before it counts as a spin */
+#include "tt_err.h"
+#include "tt_heap.h"
 
-struct packet {
+#define ENDS_MAX 256
+#define LINKS_MAX 256
+#define BURST_MAX 100000 /* packets that one event may put out before it counts as a spin */
+#define STILL_MAX 100000 /* events of one instant, likewise */
+#define TRACED 64        /* bytes of each packet that go into the trace */
+
+/* What has a time of its own. */
+struct item {
+	struct tt_heap_node node;
+	bool is_link; /* otherwise an end */
+};
+
+struct end {
+	struct item item;
+	struct sim_endpoint ops;
+	int to, route[SIM_HOPS_MAX], n_hops;
+	tt_time app_at;
+	bool touched;
+};
+
+struct link {
+	struct item item;
+	struct sim_pipe pipe;
+};
+
+struct change {
+	struct change *next; /* by time */
 	tt_time at;
-	uint64_t order; /* keeps packets of one instant in the order they were sent */
-	size_t len;
-	int to;
-	uint8_t data[];
+	int link;
+	struct sim_link to;
 };
 
 struct sim {
-	const struct sim_config *cfg;
 	struct sim_result res;
 	struct sim_rng rng;
-	struct packet **heap;
-	size_t n, cap;
-	uint64_t order;
-	tt_time now;
-	tt_time busy_until[2]; /* the bottleneck has sent all that it holds */
-	tt_time last_at[2];    /* arrival of the last packet that keeps the order */
-	tt_time app_at[2];
+	struct sim_pool pool;
+	struct tt_heap events; /* nodes of links and ends */
+	tt_time start, now, limit_us;
+
+	struct end *end[ENDS_MAX];
+	struct link *link[LINKS_MAX];
+	int n_ends, n_links;
+	struct change *changes;
+
+	tt_time sample_at, sample_period;
+	void (*sample)(void *user, tt_time now);
+	void *sample_user;
 };
-
-/* splitmix64: every seed is as good as another. */
-uint64_t sim_rng_next(struct sim_rng *rng)
-{
-	uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-uint64_t sim_rng_below(struct sim_rng *rng, uint64_t n)
-{
-	return n ? sim_rng_next(rng) % n : 0;
-}
 
 const char *sim_outcome_name(enum sim_outcome o)
 {
@@ -47,186 +61,256 @@ const char *sim_outcome_name(enum sim_outcome o)
 	return names[o];
 }
 
-static void trace(struct sim *s, const void *data, size_t len)
+static void *alloc(size_t n)
 {
-	const uint8_t *p = data;
-	for (size_t i = 0; i < len; i++) /* FNV-1a */
-		s->res.trace = (s->res.trace ^ p[i]) * 0x100000001b3u;
-}
-
-static bool earlier(const struct packet *a, const struct packet *b)
-{
-	return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void heap_push(struct sim *s, struct packet *p)
-{
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 64;
-		s->heap = realloc(s->heap, s->cap * sizeof(struct packet *));
-		if (!s->heap)
-			abort();
-	}
-	size_t i = s->n++;
-	while (i > 0 && earlier(p, s->heap[(i - 1) / 2])) {
-		s->heap[i] = s->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	s->heap[i] = p;
-}
-
-static struct packet *heap_pop(struct sim *s)
-{
-	struct packet *top = s->heap[0], *last = s->heap[--s->n];
-	size_t i = 0, child;
-	while ((child = 2 * i + 1) < s->n) {
-		if (child + 1 < s->n && earlier(s->heap[child + 1], s->heap[child]))
-			child++;
-		if (!earlier(s->heap[child], last))
-			break;
-		s->heap[i] = s->heap[child];
-		i = child;
-	}
-	s->heap[i] = last;
-	return top;
-}
-
-static bool chance(struct sim *s, uint32_t millionths)
-{
-	return millionths > 0 && sim_rng_below(&s->rng, 1000000) < millionths;
-}
-
-static void schedule(struct sim *s, int to, const uint8_t *data, size_t len, tt_time at)
-{
-	struct packet *p = malloc(sizeof(*p) + len);
+	void *p = calloc(1, n);
 	if (!p)
 		abort();
-	p->at = at;
-	p->order = s->order++;
-	p->len = len;
-	p->to = to;
-	memcpy(p->data, data, len);
-	heap_push(s, p);
+	return p;
 }
 
-static void link_send(struct sim *s, int from, const uint8_t *data, size_t len)
+struct sim *sim_new(uint64_t seed, tt_time start, tt_time limit_us)
 {
-	const struct sim_link *l = &s->cfg->link[from];
-	struct sim_link_stats *st = &s->res.link[from];
-	tt_time at = s->now;
+	struct sim *s = alloc(sizeof(*s));
+	s->rng.state = seed;
+	s->res.trace = 0xcbf29ce484222325u;
+	s->start = s->now = start;
+	s->limit_us = limit_us;
+	s->sample_at = TT_TIME_NEVER;
+	tt_heap_init(&s->events, NULL);
+	if (tt_heap_reserve(&s->events, ENDS_MAX + LINKS_MAX) != TT_OK)
+		abort();
+	return s;
+}
 
-	trace(s, &s->now, sizeof(s->now));
-	trace(s, data, len);
-	st->packets++;
-	st->bytes += len;
-	if (l->rate > 0) {
-		tt_time start = s->busy_until[from] > s->now ? s->busy_until[from] : s->now;
-		if (l->queue_bytes > 0 &&
-			(start - s->now) * l->rate / 1000000 + len > l->queue_bytes) {
-			st->queue_drops++;
-			return;
-		}
-		at = s->busy_until[from] = start + len * 1000000 / l->rate;
-	}
-	if (chance(s, l->loss) || (s->now >= l->dark_from && s->now < l->dark_to)) {
-		st->lost++;
+void sim_free(struct sim *s)
+{
+	if (!s)
 		return;
+	for (int i = 0; i < s->n_links; i++) {
+		sim_pipe_clear(&s->link[i]->pipe);
+		free(s->link[i]);
 	}
-	at += l->delay_us + sim_rng_below(&s->rng, l->jitter_us);
-	if (chance(s, l->reorder))
-		at += l->reorder_us;
-	else if (at < s->last_at[from])
-		at = s->last_at[from];
-	else
-		s->last_at[from] = at;
-	schedule(s, !from, data, len, at);
-	if (chance(s, l->duplicate))
-		schedule(s, !from, data, len, at + sim_rng_below(&s->rng, l->delay_us + 1));
+	for (int i = 0; i < s->n_ends; i++)
+		free(s->end[i]);
+	while (s->changes) {
+		struct change *c = s->changes;
+		s->changes = c->next;
+		free(c);
+	}
+	sim_pool_clear(&s->pool);
+	tt_heap_clear(&s->events);
+	free(s);
 }
 
-/* The application, then all packets that are due. */
-static enum sim_outcome settle(struct sim *s, int i)
+int sim_add_link(struct sim *s, const struct sim_link *cfg)
 {
-	const struct sim_endpoint *e = &s->cfg->end[i];
-	static uint8_t buf[PACKET_MAX];
-	size_t len;
-	int burst = 0;
+	if (s->n_links == LINKS_MAX)
+		abort();
+	struct link *l = alloc(sizeof(*l));
+	tt_heap_node_init(&l->item.node);
+	l->item.is_link = true;
+	sim_pipe_init(&l->pipe, cfg, &s->pool, sim_rng_next(&s->rng));
+	s->link[s->n_links] = l;
+	return s->n_links++;
+}
 
-	s->app_at[i] = e->app(e->user, s->now);
-	if (s->app_at[i] <= s->now)
+int sim_add_end(struct sim *s, const struct sim_endpoint *ops)
+{
+	if (s->n_ends == ENDS_MAX)
+		abort();
+	struct end *e = alloc(sizeof(*e));
+	tt_heap_node_init(&e->item.node);
+	e->ops = *ops;
+	e->app_at = s->start;
+	tt_heap_set(&s->events, &e->item.node, s->start);
+	s->end[s->n_ends] = e;
+	return s->n_ends++;
+}
+
+void sim_route(struct sim *s, int from, int to, const int *links, int n_links)
+{
+	struct end *e = s->end[from];
+	if (n_links < 1 || n_links > SIM_HOPS_MAX)
+		abort();
+	e->to = to;
+	e->n_hops = n_links;
+	memcpy(e->route, links, (size_t)n_links * sizeof(*links));
+}
+
+void sim_change(struct sim *s, tt_time after_us, int link, const struct sim_link *to)
+{
+	struct change *c = alloc(sizeof(*c)), **p = &s->changes;
+	*c = (struct change){.at = s->start + after_us, .link = link, .to = *to};
+	while (*p && (*p)->at <= c->at)
+		p = &(*p)->next;
+	c->next = *p;
+	*p = c;
+}
+
+void sim_sample(struct sim *s, tt_time period_us, void (*fn)(void *user, tt_time now), void *user)
+{
+	s->sample_at = s->start;
+	s->sample_period = period_us;
+	s->sample = fn;
+	s->sample_user = user;
+}
+
+const struct sim_link_stats *sim_link_stats(const struct sim *s, int link)
+{
+	return &s->link[link]->pipe.stats;
+}
+
+/* ---- packets ---- */
+
+static void trace_word(struct sim *s, uint64_t w)
+{
+	s->res.trace = (s->res.trace ^ w) * 0x9e3779b97f4a7c15u;
+	s->res.trace ^= s->res.trace >> 29;
+}
+
+static void trace_packet(struct sim *s, const struct sim_packet *p)
+{
+	size_t len = p->len < TRACED ? p->len : TRACED;
+
+	trace_word(s, s->now);
+	trace_word(s, (uint64_t)p->from << 32 | p->len);
+	for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+		uint64_t w = 0;
+		memcpy(&w, p->data + i, len - i < sizeof(w) ? len - i : sizeof(w));
+		trace_word(s, w);
+	}
+}
+
+static void link_update(struct sim *s, struct link *l)
+{
+	tt_heap_set(&s->events, &l->item.node, sim_pipe_deadline(&l->pipe));
+}
+
+/* Into the next link of its route; an error when it was refused at the end of it. */
+static int forward(struct sim *s, struct sim_packet *p)
+{
+	const struct end *from = s->end[p->from];
+
+	if (p->hop < from->n_hops) {
+		struct link *l = s->link[from->route[p->hop++]];
+		sim_pipe_send(&l->pipe, p, s->now);
+		link_update(s, l);
+		return TT_OK;
+	}
+	struct end *to = s->end[from->to];
+	int rc = to->ops.input(to->ops.user, p->data, p->len, s->now);
+	to->touched = true;
+	sim_packet_free(&s->pool, p);
+	return rc;
+}
+
+static int arrivals(struct sim *s, struct link *l)
+{
+	struct sim_packet *p;
+	int rc = TT_OK;
+	while (rc == TT_OK && (p = sim_pipe_take(&l->pipe, s->now)))
+		rc = forward(s, p);
+	link_update(s, l);
+	return rc;
+}
+
+/* ---- endpoints ---- */
+
+/* Its timers, its application, then all packets that are due. */
+static enum sim_outcome settle(struct sim *s, int index)
+{
+	struct end *e = s->end[index];
+	const struct sim_endpoint *ops = &e->ops;
+	int burst = 0, rc = TT_OK;
+
+	e->touched = false;
+	if (ops->deadline(ops->user) <= s->now)
+		rc = ops->on_deadline(ops->user, s->now);
+	e->app_at = ops->app(ops->user, s->now);
+	if (e->app_at <= s->now)
 		return SIM_SPIN;
-	while ((len = e->output(e->user, buf, sizeof(buf), s->now)) > 0) {
-		if (++burst > BURST_MAX)
-			return SIM_SPIN;
-		link_send(s, i, buf, len);
+	while (rc == TT_OK) {
+		struct sim_packet *p = sim_packet_new(&s->pool);
+		size_t len = ops->output(ops->user, p->data, SIM_PACKET_MAX, s->now);
+		if (len == 0 || ++burst > BURST_MAX) {
+			sim_packet_free(&s->pool, p);
+			break;
+		}
+		p->len = (uint32_t)len;
+		p->wire = (uint32_t)(ops->wire ? ops->wire(p->data, len) : len);
+		p->from = (uint16_t)index;
+		trace_packet(s, p);
+		rc = forward(s, p);
 	}
-	return SIM_DONE;
+	if (rc != TT_OK)
+		return SIM_BROKEN;
+	tt_time next = tt_time_min(e->app_at, ops->deadline(ops->user));
+	tt_heap_set(&s->events, &e->item.node, next);
+	return next <= s->now || burst > BURST_MAX ? SIM_SPIN : SIM_DONE;
 }
 
-static tt_time next_event(const struct sim *s)
-{
-	tt_time t = s->n ? s->heap[0]->at : TT_TIME_NEVER;
-	for (int i = 0; i < 2; i++) {
-		const struct sim_endpoint *e = &s->cfg->end[i];
-		t = tt_time_min(t, tt_time_min(s->app_at[i], e->deadline(e->user)));
-	}
-	return t;
-}
+/* ---- time ---- */
 
 /* Everything that happens at s->now. */
 static enum sim_outcome step(struct sim *s)
 {
-	bool touched[2] = {false, false};
-	while (s->n && s->heap[0]->at <= s->now) {
-		struct packet *p = heap_pop(s);
-		const struct sim_endpoint *e = &s->cfg->end[p->to];
-		int rc = e->input(e->user, p->data, p->len, s->now);
-		s->res.link[!p->to].delivered++;
-		touched[p->to] = true;
-		free(p);
-		if (rc != 0)
+	while (tt_heap_deadline(&s->events) <= s->now) {
+		struct item *first = (struct item *)tt_heap_first(&s->events);
+		if (!first->is_link) {
+			((struct end *)first)->touched = true;
+			tt_heap_set(&s->events, &first->node, TT_TIME_NEVER);
+		} else if (arrivals(s, (struct link *)first) != TT_OK) {
 			return SIM_BROKEN;
+		}
 	}
-	for (int i = 0; i < 2; i++) {
-		const struct sim_endpoint *e = &s->cfg->end[i];
-		bool due = e->deadline(e->user) <= s->now;
-		if (due && e->on_deadline(e->user, s->now) != 0)
-			return SIM_BROKEN;
-		if (!due && !touched[i] && s->app_at[i] > s->now)
+	for (int i = 0; i < s->n_ends; i++) {
+		if (!s->end[i]->touched)
 			continue;
 		enum sim_outcome o = settle(s, i);
-		if (o != SIM_DONE || e->deadline(e->user) <= s->now)
-			return SIM_SPIN;
+		if (o != SIM_DONE)
+			return o;
 	}
 	s->res.events++;
 	return SIM_DONE;
 }
 
-struct sim_result sim_run(const struct sim_config *cfg)
+/* What is not an event of the endpoints or links, up to time t. */
+static void on_schedule(struct sim *s, tt_time t)
 {
-	struct sim s = {.cfg = cfg, .rng = {cfg->seed}, .now = cfg->start};
-	s.res.trace = 0xcbf29ce484222325u;
-	s.app_at[0] = s.app_at[1] = cfg->start;
+	while (s->changes && s->changes->at <= t) {
+		struct change *c = s->changes;
+		s->link[c->link]->pipe.cfg = c->to;
+		s->changes = c->next;
+		free(c);
+	}
+	for (; s->sample_at <= t; s->sample_at += s->sample_period)
+		s->sample(s->sample_user, s->sample_at);
+}
+
+struct sim_result sim_run(struct sim *s, bool (*done)(void *user), void *user)
+{
+	tt_time end = s->start + s->limit_us;
+	int still = 0;
 
 	for (;;) {
-		tt_time t = next_event(&s);
+		tt_time t = tt_heap_deadline(&s->events);
 		if (t == TT_TIME_NEVER) {
-			s.res.outcome = SIM_DEADLOCK;
+			s->res.outcome = SIM_DEADLOCK;
 			break;
 		}
-		if (t > s.now)
-			s.now = t;
-		if (s.now - cfg->start > cfg->limit_us) {
-			s.res.outcome = SIM_TIMEOUT;
+		on_schedule(s, tt_time_min(t, end));
+		if (t > end) {
+			s->now = end;
+			s->res.outcome = SIM_TIMEOUT;
 			break;
 		}
-		s.res.outcome = step(&s);
-		if (s.res.outcome != SIM_DONE || cfg->done(cfg->done_user))
+		still = t > s->now ? 0 : still + 1;
+		s->now = t > s->now ? t : s->now;
+		s->res.outcome = still > STILL_MAX ? SIM_SPIN : step(s);
+		if (s->res.outcome != SIM_DONE || done(user))
 			break;
 	}
-	s.res.elapsed_us = s.now - cfg->start;
-	while (s.n)
-		free(heap_pop(&s));
-	free(s.heap);
-	return s.res;
+	s->res.elapsed_us = s->now - s->start;
+	return s->res;
 }

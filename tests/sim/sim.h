@@ -1,10 +1,11 @@
 /**
- * Two endpoints joined by two seeded links in virtual time. The clock jumps to the next event, so
- * an hour takes milliseconds, and equal seeds give equal traces.
+ * Any number of endpoints, joined by seeded links, in virtual time. The clock jumps to the next
+ * event, so that an hour takes milliseconds, and equal seeds give equal traces.
  *
  * An endpoint is anything that keeps the contract of the protocol cores: packets are handed in and
  * pulled out, the next deadline is asked for. After each event the endpoint that had it runs its
- * application (`app`), and its packets are pulled until none is due.
+ * application (`app`), and its packets are pulled until none is due. What it sends goes through the
+ * links of its route, which other routes may share, to the endpoint at their end.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -13,36 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim_pipe.h"
 #include "tt_time.h"
 
-/* Numbers of a seeded stream; never the C library's. */
-struct sim_rng {
-	uint64_t state;
-};
+#define SIM_HOPS_MAX 4
 
-uint64_t sim_rng_next(struct sim_rng *rng);
-
-/** 0..n-1; 0 for n 0. */
-uint64_t sim_rng_below(struct sim_rng *rng, uint64_t n);
-
-/* One direction. Shares are in millionths. All zero: packets arrive in the instant they are sent.
- */
-struct sim_link {
-	uint64_t rate;     /* bytes a second, 0: no limit */
-	tt_time delay_us;  /* propagation */
-	tt_time jitter_us; /* 0..jitter is added, order is kept */
-	uint32_t loss;     /* dropped */
-	uint32_t reorder;  /* delayed by reorder_us more, overtaken by those behind */
-	tt_time reorder_us;
-	uint32_t duplicate;         /* arrives twice */
-	uint64_t queue_bytes;       /* what the bottleneck holds before it drops, 0: no limit */
-	tt_time dark_from, dark_to; /* drops everything that is sent in between */
-};
-
-struct sim_link_stats {
-	uint64_t packets, bytes; /* handed to the link */
-	uint64_t lost, queue_drops, delivered;
-};
+struct sim;
 
 struct sim_endpoint {
 	void *user;
@@ -53,16 +30,8 @@ struct sim_endpoint {
 	/** Reads and writes as the application; returns when it wants to run again whatever
 	 * happens, later than now, or TT_TIME_NEVER. */
 	tt_time (*app)(void *user, tt_time now);
-};
-
-struct sim_config {
-	uint64_t seed;
-	tt_time start;
-	tt_time limit_us;        /* virtual time after start that it may take */
-	struct sim_link link[2]; /* [0]: from end 0 to end 1 */
-	struct sim_endpoint end[2];
-	bool (*done)(void *user); /* asked after each event */
-	void *done_user;
+	/** Bytes that a packet costs on the way; NULL: its length. */
+	size_t (*wire)(const uint8_t *pkt, size_t len);
 };
 
 enum sim_outcome {
@@ -77,11 +46,31 @@ struct sim_result {
 	enum sim_outcome outcome;
 	tt_time elapsed_us;
 	uint64_t events;
-	uint64_t trace; /* hash of all packets with their times */
-	struct sim_link_stats link[2];
+	uint64_t trace; /* hash of the beginnings of all packets with their times */
 };
 
-struct sim_result sim_run(const struct sim_config *cfg);
+/** The clock starts at `start` and may go on for limit_us. Never NULL. */
+struct sim *sim_new(uint64_t seed, tt_time start, tt_time limit_us);
+void sim_free(struct sim *s);
+
+/** Both return an index, counted from 0. The endpoint's user must live as long as the sim. */
+int sim_add_link(struct sim *s, const struct sim_link *cfg);
+int sim_add_end(struct sim *s, const struct sim_endpoint *end);
+
+/** What `from` sends goes through these links (1..SIM_HOPS_MAX), in order, and arrives at `to`. */
+void sim_route(struct sim *s, int from, int to, const int *links, int n_links);
+
+/** From after_us after the start on the link is like this. */
+void sim_change(struct sim *s, tt_time after_us, int link, const struct sim_link *to);
+
+/** Calls fn at the start and each period_us from there on. It must not change anything. */
+void sim_sample(struct sim *s, tt_time period_us, void (*fn)(void *user, tt_time now), void *user);
+
+/** Runs until done, which is asked after each event, or until one of the other outcomes. */
+struct sim_result sim_run(struct sim *s, bool (*done)(void *user), void *user);
+
+/** Valid until sim_free. */
+const struct sim_link_stats *sim_link_stats(const struct sim *s, int link);
 
 const char *sim_outcome_name(enum sim_outcome o);
 
