@@ -8,6 +8,7 @@
 
 #define ENDS_MAX 256
 #define LINKS_MAX 256
+#define CALLS_MAX 8
 #define BURST_MAX 100000 /* packets that one event may put out before it counts as a spin */
 #define STILL_MAX 100000 /* events of one instant, likewise */
 #define TRACED 64        /* bytes of each packet that go into the trace */
@@ -23,6 +24,7 @@ struct end {
 	struct sim_endpoint ops;
 	int to, route[SIM_HOPS_MAX], n_hops;
 	tt_time app_at;
+	uint64_t sent_bytes;
 	bool touched;
 };
 
@@ -38,6 +40,12 @@ struct change {
 	struct sim_link to;
 };
 
+struct call {
+	tt_time at, period;
+	void (*fn)(void *user, tt_time now);
+	void *user;
+};
+
 struct sim {
 	struct sim_result res;
 	struct sim_rng rng;
@@ -50,9 +58,8 @@ struct sim {
 	int n_ends, n_links;
 	struct change *changes;
 
-	tt_time sample_at, sample_period;
-	void (*sample)(void *user, tt_time now);
-	void *sample_user;
+	struct call call[CALLS_MAX];
+	int n_calls;
 };
 
 const char *sim_outcome_name(enum sim_outcome o)
@@ -76,7 +83,6 @@ struct sim *sim_new(uint64_t seed, tt_time start, tt_time limit_us)
 	s->res.trace = 0xcbf29ce484222325u;
 	s->start = s->now = start;
 	s->limit_us = limit_us;
-	s->sample_at = TT_TIME_NEVER;
 	tt_heap_init(&s->events, NULL);
 	if (tt_heap_reserve(&s->events, ENDS_MAX + LINKS_MAX) != TT_OK)
 		abort();
@@ -148,17 +154,22 @@ void sim_change(struct sim *s, tt_time after_us, int link, const struct sim_link
 	*p = c;
 }
 
-void sim_sample(struct sim *s, tt_time period_us, void (*fn)(void *user, tt_time now), void *user)
+void sim_call(struct sim *s, tt_time after_us, tt_time period_us,
+	void (*fn)(void *user, tt_time now), void *user)
 {
-	s->sample_at = s->start;
-	s->sample_period = period_us;
-	s->sample = fn;
-	s->sample_user = user;
+	if (s->n_calls == CALLS_MAX)
+		abort();
+	s->call[s->n_calls++] = (struct call){s->start + after_us, period_us, fn, user};
 }
 
 const struct sim_link_stats *sim_link_stats(const struct sim *s, int link)
 {
 	return &s->link[link]->pipe.stats;
+}
+
+uint64_t sim_end_bytes(const struct sim *s, int end)
+{
+	return s->end[end]->sent_bytes;
 }
 
 /* ---- packets ---- */
@@ -217,7 +228,7 @@ static int arrivals(struct sim *s, struct link *l)
 
 /* ---- endpoints ---- */
 
-/* Its timers, its application, then all packets that are due. */
+/* Its application, its timers, then all packets that are due. */
 static enum sim_outcome settle(struct sim *s, int index)
 {
 	struct end *e = s->end[index];
@@ -225,11 +236,11 @@ static enum sim_outcome settle(struct sim *s, int index)
 	int burst = 0, rc = TT_OK;
 
 	e->touched = false;
-	if (ops->deadline(ops->user) <= s->now)
-		rc = ops->on_deadline(ops->user, s->now);
 	e->app_at = ops->app(ops->user, s->now);
 	if (e->app_at <= s->now)
 		return SIM_SPIN;
+	if (ops->deadline(ops->user) <= s->now)
+		rc = ops->on_deadline(ops->user, s->now);
 	while (rc == TT_OK) {
 		struct sim_packet *p = sim_packet_new(&s->pool);
 		size_t len = ops->output(ops->user, p->data, SIM_PACKET_MAX, s->now);
@@ -240,6 +251,7 @@ static enum sim_outcome settle(struct sim *s, int index)
 		p->len = (uint32_t)len;
 		p->wire = (uint32_t)(ops->wire ? ops->wire(p->data, len) : len);
 		p->from = (uint16_t)index;
+		e->sent_bytes += p->wire;
 		trace_packet(s, p);
 		rc = forward(s, p);
 	}
@@ -284,8 +296,13 @@ static void on_schedule(struct sim *s, tt_time t)
 		s->changes = c->next;
 		free(c);
 	}
-	for (; s->sample_at <= t; s->sample_at += s->sample_period)
-		s->sample(s->sample_user, s->sample_at);
+	for (int i = 0; i < s->n_calls; i++) {
+		struct call *c = &s->call[i];
+		while (c->at <= t) {
+			c->fn(c->user, c->at);
+			c->at = c->period ? c->at + c->period : TT_TIME_NEVER;
+		}
+	}
 }
 
 struct sim_result sim_run(struct sim *s, bool (*done)(void *user), void *user)

@@ -63,11 +63,16 @@ void sim_route(struct sim *s, int from, int to, const int *links, int n_links);
 /** From after_us after the start on the link is like this. */
 void sim_change(struct sim *s, tt_time after_us, int link, const struct sim_link *to);
 
-/** Calls fn at the start and each period_us from there on. It must not change anything. */
-void sim_sample(struct sim *s, tt_time period_us, void (*fn)(void *user, tt_time now), void *user);
+/** Calls fn after_us after the start, and from there on each period_us (0: once). It must not
+ * change anything that has a deadline. */
+void sim_call(struct sim *s, tt_time after_us, tt_time period_us,
+	void (*fn)(void *user, tt_time now), void *user);
 
 /** Runs until done, which is asked after each event, or until one of the other outcomes. */
 struct sim_result sim_run(struct sim *s, bool (*done)(void *user), void *user);
+
+/** Bytes on the wire that an endpoint has sent. */
+uint64_t sim_end_bytes(const struct sim *s, int end);
 
 /** Valid until sim_free. */
 const struct sim_link_stats *sim_link_stats(const struct sim *s, int link);

@@ -1,0 +1,149 @@
+/* Flows over src/link at a simulated bottleneck: what the scene says of them is true. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "scene.h"
+
+/* A link of 100 Mbit/s and 40 ms both ways, with one flow. */
+static struct scene *new_scene(uint64_t seed, tt_time limit_us)
+{
+	struct scene *sc = calloc(1, sizeof(*sc));
+	assert_non_null(sc);
+	sc->seed = seed;
+	sc->limit_us = limit_us;
+	sc->n_flows = 1;
+	for (int i = 0; i < 2; i++)
+		sc->link[i] = (struct sim_link){.rate = MBIT(100), .delay_us = TT_MS(20)};
+	return sc;
+}
+
+static void add_load(struct scene *sc, size_t flow, struct load l)
+{
+	struct flow *f = &sc->flow[flow];
+	f->load[f->n_loads++] = l;
+}
+
+static struct scene_result *run(struct scene *sc, enum sim_outcome want)
+{
+	struct scene_result *r = malloc(sizeof(*r));
+	assert_non_null(r);
+	scene_run(sc, r);
+	free(sc);
+	if (r->sim.outcome != want)
+		fail_msg("%s after %.3f s", sim_outcome_name(r->sim.outcome),
+			(double)r->sim.elapsed_us / 1e6);
+	return r;
+}
+
+static double ms(tt_time t)
+{
+	return (double)t / 1e3;
+}
+
+static void assert_between(double x, double low, double high)
+{
+	if (!(x >= low && x <= high))
+		fail_msg("%g is not in %g..%g", x, low, high);
+}
+
+static void bulk_loads_of_both_directions_arrive_whole(void **state)
+{
+	(void)state;
+	struct scene *sc = new_scene(1, TT_S(60));
+	for (int i = 0; i < 2; i++)
+		sc->link[i].loss = PERCENT(2);
+	add_load(sc, 0, (struct load){LOAD_BULK, .from = 0, .channels = 7, .bytes = 300001});
+	add_load(sc, 0, (struct load){LOAD_BULK, .from = 1, .start_us = TT_MS(333), .bytes = 999});
+	struct scene_result *r = run(sc, SIM_DONE);
+	assert_int_equal(r->flow[0].bad, 0);
+	assert_int_equal(r->flow[0].delivered[0], 7 * 300001);
+	assert_int_equal(r->flow[0].delivered[1], 999);
+	assert_int_equal(r->flow[0].finished_us, r->sim.elapsed_us);
+	assert_true(r->link[0].lost > 0);
+	free(r);
+}
+
+static void ping_measures_the_round_trip(void **state)
+{
+	(void)state;
+	struct scene *sc = new_scene(2, TT_S(10));
+	sc->flow[0].access_us = TT_MS(5);
+	add_load(sc, 0, (struct load){LOAD_PING, .bytes = 64, .period_us = TT_MS(50)});
+	struct scene_result *r = run(sc, SIM_TIMEOUT);
+	const struct sim_hist *h = &r->flow[0].ping;
+	assert_in_range(h->n, 180, 220);
+	assert_int_equal(r->flow[0].pings_skipped, 0);
+	/* 20 + 5 each way, and twice a packet of less than 200 bytes at 12.5 bytes a microsecond */
+	assert_between(ms(sim_hist_quantile(h, 0.5)), 50, 50.8);
+	assert_between(ms(h->max), 50, 51);
+	free(r);
+}
+
+static void load_of_an_application_is_not_more_than_it_writes(void **state)
+{
+	(void)state;
+	struct scene *sc = new_scene(3, TT_S(20));
+	add_load(sc, 0, (struct load){LOAD_BURST, .bytes = 50000, .period_us = TT_MS(100)});
+	struct scene_result *r = run(sc, SIM_TIMEOUT);
+	/* 200 bursts of 0.4 Mbit, the last of them still on its way perhaps: 4 Mbit/s of 100 */
+	assert_in_range(r->flow[0].delivered[0], 199 * 50000, 201 * 50000);
+	assert_between(r->flow[0].share[0], 0.0395, 0.0405);
+	assert_between(r->flow[0].overhead, 1.05, 1.2);
+	free(r);
+}
+
+static void path_that_is_down_carries_nothing(void **state)
+{
+	(void)state;
+	struct scene *sc = new_scene(4, TT_S(60));
+	sc->flow[0].n_paths = 2;
+	sc->flow[0].path[0] = (struct path_change){TT_S(1), LINK_DOWN};
+	sc->flow[0].path[1] = (struct path_change){TT_S(11), LINK_RELAYED};
+	add_load(sc, 0, (struct load){LOAD_BULK, .bytes = 20000000});
+	struct scene_result *r = run(sc, SIM_DONE);
+	assert_int_equal(r->flow[0].bad, 0);
+	assert_in_range(r->flow[0].finished_us, TT_S(11), TT_S(20));
+	free(r);
+}
+
+static void equal_seeds_give_equal_traces(void **state)
+{
+	struct scene_result *r[3];
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct scene *sc = new_scene(i == 2 ? 78 : 77, TT_S(5));
+		sc->n_flows = 2;
+		for (int l = 0; l < 2; l++) {
+			sc->link[l].loss = PERCENT(1);
+			sc->link[l].jitter_us = TT_MS(5);
+			sc->link[l].queue_bytes = 200000;
+		}
+		add_load(sc, 0, (struct load){LOAD_BULK, .from = 1, .channels = 3});
+		add_load(sc, 0, (struct load){LOAD_PING, .bytes = 64, .period_us = TT_MS(20)});
+		add_load(sc, 1, (struct load){LOAD_BULK, .from = 1});
+		r[i] = run(sc, SIM_TIMEOUT);
+	}
+	assert_true(r[0]->sim.trace == r[1]->sim.trace);
+	assert_int_equal(r[0]->sim.events, r[1]->sim.events);
+	assert_memory_equal(&r[0]->flow[0], &r[1]->flow[0], sizeof(r[0]->flow[0]));
+	assert_true(r[0]->sim.trace != r[2]->sim.trace);
+	for (size_t i = 0; i < 3; i++)
+		free(r[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bulk_loads_of_both_directions_arrive_whole),
+		cmocka_unit_test(ping_measures_the_round_trip),
+		cmocka_unit_test(load_of_an_application_is_not_more_than_it_writes),
+		cmocka_unit_test(path_that_is_down_carries_nothing),
+		cmocka_unit_test(equal_seeds_give_equal_traces),
+	};
+	return cmocka_run_group_tests_name("scene-sim", tests, NULL, NULL);
+}
