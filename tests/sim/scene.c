@@ -1,10 +1,14 @@
 #include "scene.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "tcp.h"
 
 struct running_flow {
 	const struct flow *cfg;
-	struct hosts *hosts;
+	struct hosts *hosts; /* FLOW_TOXTUN, */
+	struct tcp *tcp;     /* the others */
 	int end[2];
 	uint64_t warm[2]; /* delivered by the end of the warm-up */
 	uint64_t *warm_channel[2];
@@ -52,21 +56,50 @@ double scene_capacity(const struct scene *sc, int link, tt_time from, tt_time to
 
 static uint64_t delivered(const struct running_flow *f, int from)
 {
-	return hosts_received(f->hosts, !from);
+	struct tcp_stats st;
+
+	if (f->hosts)
+		return hosts_received(f->hosts, !from);
+	tcp_stats(f->tcp, &st);
+	return from == f->cfg->load[0].from ? st.delivered : 0;
+}
+
+/* What src/link tells of itself; more of it belongs here as link_stats grows. */
+static void link_now(const struct link *l, struct flow_now *out)
+{
+	struct link_stats st;
+
+	link_stats(l, &st);
+	out->sent = st.segs_sent;
+	out->sent_again = st.segs_retransmitted;
+	out->cwnd = st.window;
+	out->inflight = st.inflight;
+	out->srtt_us = st.srtt_us;
+}
+
+static void tcp_now(const struct tcp *t, struct flow_now *out)
+{
+	struct tcp_stats st;
+
+	tcp_stats(t, &st);
+	out->sent = st.sent;
+	out->sent_again = st.resent;
+	out->cwnd = st.cwnd;
+	out->inflight = st.inflight;
+	out->pacing_rate = st.pacing_rate;
+	out->srtt_us = st.srtt_us;
+	out->min_rtt_us = st.min_rtt_us;
 }
 
 void scene_flow_now(const struct scene_run *run, size_t flow, int from, struct flow_now *out)
 {
 	const struct running_flow *f = &run->flow[flow];
-	struct link_stats st;
 
-	link_stats(f->hosts->host[from].link, &st);
-	*out = (struct flow_now){.delivered = delivered(f, from),
-		.sent = st.segs_sent,
-		.sent_again = st.segs_retransmitted,
-		.cwnd = st.window,
-		.inflight = st.inflight,
-		.srtt_us = st.srtt_us};
+	*out = (struct flow_now){.delivered = delivered(f, from)};
+	if (f->hosts)
+		link_now(f->hosts->host[from].link, out);
+	else if (from == f->cfg->load[0].from)
+		tcp_now(f->tcp, out);
 }
 
 const struct sim_link_stats *scene_link_now(const struct scene_run *run, int link)
@@ -76,24 +109,45 @@ const struct sim_link_stats *scene_link_now(const struct scene_run *run, int lin
 
 /* ---- building ---- */
 
-static void add_flow(struct scene_run *run, size_t index)
+static struct hosts *new_hosts(const struct scene *sc, size_t index)
 {
-	struct running_flow *f = &run->flow[index];
-	const struct flow *cfg = f->cfg = &run->sc->flow[index];
-	struct sim_link access = {.delay_us = cfg->access_us};
-	struct hosts_config hc = {.seed = run->sc->seed * 31 + index,
+	const struct flow *cfg = &sc->flow[index];
+	struct hosts_config hc = {.seed = sc->seed * 31 + index,
 		.mode = cfg->mode,
 		.start = SCENE_START,
 		.n_loads = cfg->n_loads,
 		.n_paths = cfg->n_paths};
 
-	for (size_t i = 0; i < cfg->n_loads; i++)
-		hc.load[i] = cfg->load[i];
-	for (size_t i = 0; i < cfg->n_paths; i++)
-		hc.path[i] = cfg->path[i];
-	f->hosts = hosts_new(&hc);
+	memcpy(hc.load, cfg->load, sizeof(hc.load));
+	memcpy(hc.path, cfg->path, sizeof(hc.path));
+	return hosts_new(&hc);
+}
+
+static struct tcp *new_tcp(const struct flow *cfg)
+{
+	static const enum tcp_kind kind[] = {
+		[FLOW_RENO] = TCP_RENO, [FLOW_CUBIC] = TCP_CUBIC, [FLOW_BBR] = TCP_BBR};
+	const struct load *l = &cfg->load[0];
+	struct tcp_config tc = {.kind = kind[cfg->kind],
+		.from = l->from,
+		.start_at = SCENE_START + l->start_us,
+		.bytes = l->bytes};
+	return tcp_new(&tc);
+}
+
+static void add_flow(struct scene_run *run, size_t index)
+{
+	struct running_flow *f = &run->flow[index];
+	const struct flow *cfg = f->cfg = &run->sc->flow[index];
+	struct sim_link access = {.delay_us = cfg->access_us};
+
+	if (cfg->kind == FLOW_TOXTUN)
+		f->hosts = new_hosts(run->sc, index);
+	else
+		f->tcp = new_tcp(cfg);
 	for (int i = 0; i < 2; i++) {
-		struct sim_endpoint e = hosts_endpoint(f->hosts, i);
+		struct sim_endpoint e =
+			f->hosts ? hosts_endpoint(f->hosts, i) : tcp_endpoint(f->tcp, i);
 		f->end[i] = sim_add_end(run->sim, &e);
 	}
 	for (int i = 0; i < 2; i++) {
@@ -110,7 +164,7 @@ static void on_warm(void *user, tt_time now)
 	(void)now;
 	for (size_t i = 0; i < run->sc->n_flows; i++) {
 		struct running_flow *f = &run->flow[i];
-		size_t n = f->hosts->n_channels;
+		size_t n = f->hosts ? f->hosts->n_channels : 0;
 		for (int from = 0; from < 2; from++) {
 			f->warm[from] = delivered(f, from);
 			f->warm_channel[from] = calloc(n + 1, sizeof(uint64_t));
@@ -129,28 +183,38 @@ static void on_sample(void *user, tt_time now)
 	run->sc->sample(run->sc->user, run, now - SCENE_START);
 }
 
-static bool has_end(const struct scene *sc)
+/* When its bulk loads that have an end were done; 0: not yet, or it has none. */
+static tt_time finished_at(const struct running_flow *f)
 {
-	for (size_t i = 0; i < sc->n_flows; i++)
-		for (size_t j = 0; j < sc->flow[i].n_loads; j++)
-			if (sc->flow[i].load[j].kind == LOAD_BULK && sc->flow[i].load[j].bytes > 0)
-				return true;
+	struct tcp_stats st;
+
+	if (f->hosts)
+		return f->hosts->finished_at;
+	tcp_stats(f->tcp, &st);
+	return st.finished_at;
+}
+
+static bool flow_has_end(const struct flow *f)
+{
+	for (size_t i = 0; i < f->n_loads; i++)
+		if (f->load[i].kind == LOAD_BULK && f->load[i].bytes > 0)
+			return true;
 	return false;
 }
 
 static bool all_finished(void *user)
 {
 	struct scene_run *run = user;
-	for (size_t i = 0; i < run->sc->n_flows; i++)
-		if (run->flow[i].hosts->unfinished > 0)
-			return false;
-	return true;
-}
+	bool any = false;
 
-static bool never(void *user)
-{
-	(void)user;
-	return false;
+	for (size_t i = 0; i < run->sc->n_flows; i++) {
+		if (!flow_has_end(run->flow[i].cfg))
+			continue;
+		any = true;
+		if (finished_at(&run->flow[i]) == 0)
+			return false;
+	}
+	return any;
 }
 
 /* ---- results ---- */
@@ -181,20 +245,29 @@ static tt_time counted_from(const struct scene *sc, const struct flow *f, int fr
 	return first > sc->warmup_us ? first : sc->warmup_us;
 }
 
+static void hosts_result(const struct running_flow *f, struct flow_result *out)
+{
+	out->bad = hosts_bad(f->hosts);
+	out->ping = f->hosts->ping;
+	out->pings_skipped = f->hosts->pings_skipped;
+	for (int from = 0; from < 2; from++) {
+		link_stats(f->hosts->host[from].link, &out->stats[from]);
+		out->jain[from] = jain_of(f, from);
+	}
+}
+
 static void flow_result(struct scene_run *run, size_t index, tt_time ended, struct flow_result *out)
 {
 	struct running_flow *f = &run->flow[index];
-	struct hosts *h = f->hosts;
 
-	*out = (struct flow_result){
-		.bad = hosts_bad(h), .ping = h->ping, .pings_skipped = h->pings_skipped};
-	if (h->finished_at > 0)
-		out->finished_us = h->finished_at - SCENE_START;
+	if (f->hosts)
+		hosts_result(f, out);
+	if (finished_at(f) > 0)
+		out->finished_us = finished_at(f) - SCENE_START;
 	tt_time until = out->finished_us ? out->finished_us : ended;
 	for (int from = 0; from < 2; from++) {
 		struct flow_now now;
 		scene_flow_now(run, index, from, &now);
-		link_stats(h->host[from].link, &out->stats[from]);
 		out->delivered[from] = now.delivered;
 		double could =
 			scene_capacity(run->sc, from, counted_from(run->sc, f->cfg, from), until);
@@ -202,7 +275,6 @@ static void flow_result(struct scene_run *run, size_t index, tt_time ended, stru
 			out->share[from] = (double)(now.delivered - f->warm[from]) / could;
 		if (now.sent > 0)
 			out->sent_again[from] = (double)now.sent_again / (double)now.sent;
-		out->jain[from] = jain_of(f, from);
 	}
 	uint64_t payload = out->delivered[0] + out->delivered[1];
 	if (payload > 0)
@@ -226,7 +298,7 @@ void scene_run(const struct scene *sc, struct scene_result *out)
 	sim_call(run.sim, sc->warmup_us, 0, on_warm, &run);
 	if (sc->sample_us > 0)
 		sim_call(run.sim, 0, sc->sample_us, on_sample, &run);
-	out->sim = sim_run(run.sim, has_end(sc) ? all_finished : never, &run);
+	out->sim = sim_run(run.sim, all_finished, &run);
 	for (int i = 0; i < 2; i++)
 		out->link[i] = *scene_link_now(&run, i);
 	for (size_t i = 0; i < sc->n_flows; i++) {
@@ -235,6 +307,7 @@ void scene_run(const struct scene *sc, struct scene_result *out)
 			on_warm(&run, 0); /* it ended before; nothing is counted then */
 		flow_result(&run, i, out->sim.elapsed_us, &out->flow[i]);
 		hosts_free(f->hosts);
+		tcp_free(f->tcp);
 		free(f->warm_channel[0]);
 		free(f->warm_channel[1]);
 	}

@@ -23,12 +23,15 @@
 
 enum flow_kind {
 	FLOW_TOXTUN, /* src/link */
+	FLOW_RENO,   /* models of TCP: one bulk load each, of one channel */
+	FLOW_CUBIC,
+	FLOW_BBR,
 };
 
 struct flow {
 	enum flow_kind kind;
-	enum tt_mode mode;
-	tt_time access_us; /* one way, at each end half of it */
+	enum tt_mode mode; /* FLOW_TOXTUN */
+	tt_time access_us; /* each way, on top of the bottleneck's delay */
 	size_t n_loads, n_paths;
 	struct load load[HOST_LOADS];
 	struct path_change path[HOST_PATHS];

@@ -111,6 +111,53 @@ static void path_that_is_down_carries_nothing(void **state)
 	free(r);
 }
 
+static void flows_of_tcp_are_counted_like_ours(void **state)
+{
+	(void)state;
+	for (int kind = FLOW_TOXTUN; kind <= FLOW_BBR; kind++) {
+		struct scene *sc = new_scene(5, TT_S(60));
+		sc->flow[0].kind = (enum flow_kind)kind;
+		sc->flow[0].access_us = TT_MS(15);
+		sc->warmup_us = TT_S(1);
+		for (int i = 0; i < 2; i++)
+			sc->link[i].queue_bytes = 2000000;
+		add_load(sc, 0,
+			(struct load){
+				LOAD_BULK, .from = 1, .start_us = TT_MS(500), .bytes = 25000000});
+		struct scene_result *r = run(sc, SIM_DONE);
+		assert_int_equal(r->flow[0].delivered[0], 0);
+		assert_int_equal(r->flow[0].delivered[1], 25000000);
+		assert_int_equal(r->flow[0].finished_us, r->sim.elapsed_us);
+		assert_in_range(r->sim.elapsed_us, TT_MS(2500), TT_MS(3600));
+		assert_between(r->flow[0].share[1], 0.8, 0.97);
+		assert_between(r->flow[0].overhead, 1.05, 1.25);
+		free(r);
+	}
+}
+
+static void capacity_follows_the_changes_of_the_link(void **state)
+{
+	struct scene *sc = new_scene(6, TT_S(10));
+	(void)state;
+	sc->n_changes = 3;
+	sc->change[0] = (struct scene_change){TT_S(1), 0, {.rate = 1000}};
+	sc->change[1] = (struct scene_change){TT_S(2), 1, {.rate = 7}};
+	sc->change[2] = (struct scene_change){TT_S(3), 0, {.rate = 5000, .dark = true}};
+	assert_between(scene_capacity(sc, 0, 0, TT_S(5)), 12502000 - 1, 12502000 + 1);
+	assert_between(scene_capacity(sc, 0, TT_MS(1500), TT_MS(2500)), 999, 1001);
+	assert_between(scene_capacity(sc, 1, TT_S(3), TT_S(4)), 6, 8);
+	free(sc);
+}
+
+static void jain_index_is_one_for_equals_and_a_share_for_one_of_many(void **state)
+{
+	static const double equal[] = {3, 3, 3, 3}, one[] = {9, 0, 0, 0};
+	(void)state;
+	assert_between(jain_index(equal, 4), 0.999, 1.001);
+	assert_between(jain_index(one, 4), 0.249, 0.251);
+	assert_between(jain_index(one, 0), 1, 1);
+}
+
 static void equal_seeds_give_equal_traces(void **state)
 {
 	struct scene_result *r[3];
@@ -125,6 +172,7 @@ static void equal_seeds_give_equal_traces(void **state)
 		}
 		add_load(sc, 0, (struct load){LOAD_BULK, .from = 1, .channels = 3});
 		add_load(sc, 0, (struct load){LOAD_PING, .bytes = 64, .period_us = TT_MS(20)});
+		sc->flow[1].kind = FLOW_CUBIC;
 		add_load(sc, 1, (struct load){LOAD_BULK, .from = 1});
 		r[i] = run(sc, SIM_TIMEOUT);
 	}
@@ -143,6 +191,9 @@ int main(void)
 		cmocka_unit_test(ping_measures_the_round_trip),
 		cmocka_unit_test(load_of_an_application_is_not_more_than_it_writes),
 		cmocka_unit_test(path_that_is_down_carries_nothing),
+		cmocka_unit_test(flows_of_tcp_are_counted_like_ours),
+		cmocka_unit_test(capacity_follows_the_changes_of_the_link),
+		cmocka_unit_test(jain_index_is_one_for_equals_and_a_share_for_one_of_many),
 		cmocka_unit_test(equal_seeds_give_equal_traces),
 	};
 	return cmocka_run_group_tests_name("scene-sim", tests, NULL, NULL);
