@@ -11,7 +11,7 @@
 #define PORT 1000
 #define SPIN_MAX 200000
 
-enum kind { EV_PACKET, EV_CONTROL, EV_RECEIPT, EV_DOWN, EV_UP, EV_SWITCH, EV_RESOLVED, EV_DIALED };
+enum kind { EV_CONTROL, EV_RECEIPT, EV_DOWN, EV_UP, EV_SWITCH, EV_RESOLVED, EV_DIALED };
 
 struct event {
 	struct event *next;
@@ -32,14 +32,15 @@ struct end {
 	uint32_t conn; /* the Tox connection that it believes to have */
 	unsigned life; /* of the process */
 	uint32_t receipt;
-	tt_time control_at; /* arrival of the last friend message on its way to the other end */
-	tt_time packet_at;
+	tt_time control_at;  /* arrival of the last friend message on its way to the other end */
+	struct sim_pipe out; /* packets on their way to the other end */
 };
 
 struct pair {
 	const struct pair_config *cfg;
 	struct pair_result *out;
 	struct sim_rng rng;
+	struct sim_pool pool;
 	struct event *events; /* by time */
 	struct end end[2];
 	uint32_t conn;
@@ -72,11 +73,6 @@ static struct event *schedule(struct pair *p, enum kind kind, size_t to, tt_time
 	e->next = *q;
 	*q = e;
 	return e;
-}
-
-static bool chance(struct pair *p, uint32_t millionths)
-{
-	return sim_rng_below(&p->rng, 1000000) < millionths;
 }
 
 static void new_session(struct pair *p, size_t i)
@@ -246,22 +242,36 @@ static void on_action(struct pair *p, size_t end, const struct session_action *a
 
 /* ---- the path ---- */
 
-static void send_packet(struct pair *p, size_t from, const uint8_t *data, size_t len)
+static void trace_packet(struct pair *p, const struct sim_packet *k)
 {
-	const struct sim_link *l = &p->cfg->link[from];
-	struct end *e = &p->end[from];
-	int copies = chance(p, l->duplicate) ? 2 : 1;
+	p->out->trace = (p->out->trace ^ p->now ^ (uint64_t)k->len << 40 ^ k->data[k->len - 1]) *
+			0x100000001b3u;
+}
 
-	p->out->trace = (p->out->trace ^ p->now ^ len << 40 ^ data[len - 1]) * 0x100000001b3u;
-	if (chance(p, l->loss))
-		return;
-	while (copies-- > 0) {
-		tt_time at = p->now + l->delay_us + sim_rng_below(&p->rng, l->jitter_us + 1);
-		if (chance(p, l->reorder))
-			at += l->reorder_us;
-		else
-			at = e->packet_at = at > e->packet_at ? at : e->packet_at;
-		memcpy(schedule(p, EV_PACKET, !from, at, len)->data, data, len);
+/* Sends the next packet that is due; false when there is none. */
+static bool send_packet(struct pair *p, struct end *e)
+{
+	struct sim_packet *k = sim_packet_new(&p->pool);
+
+	k->len = k->wire = (uint32_t)session_packet_output(e->s, k->data, p->now);
+	if (k->len == 0) {
+		sim_packet_free(&p->pool, k);
+		return false;
+	}
+	trace_packet(p, k);
+	sim_pipe_send(&e->out, k, p->now);
+	return true;
+}
+
+static void take_packets(struct pair *p, size_t from)
+{
+	struct end *e = &p->end[!from];
+	struct sim_packet *k;
+
+	while ((k = sim_pipe_take(&p->end[from].out, p->now))) {
+		if (e->up && session_packet_input(e->s, k->data, k->len, p->now) != TT_OK)
+			complain(p, "packet refused");
+		sim_packet_free(&p->pool, k);
 	}
 }
 
@@ -274,7 +284,7 @@ static void send_control(struct pair *p, size_t from)
 	while (e->up && (len = session_control_output(e->s, buf)) > 0) {
 		if (session_control_output(e->s, again) != len || memcmp(buf, again, len) != 0)
 			complain(p, "control output is not the same twice");
-		if (chance(p, 50000))
+		if (sim_rng_chance(&p->rng, 50000))
 			return; /* toxcore's queue is full: later */
 		tt_time at = p->now + p->cfg->control_us +
 			     sim_rng_below(&p->rng, p->cfg->control_us + 1);
@@ -354,10 +364,6 @@ static void on_event(struct pair *p, const struct event *ev)
 	const struct pair_plan *pl = &p->cfg->plan[ev->index];
 
 	switch (ev->kind) {
-	case EV_PACKET:
-		if (e->up && session_packet_input(e->s, ev->data, ev->len, p->now) != TT_OK)
-			complain(p, "packet refused");
-		break;
 	case EV_CONTROL:
 		on_control(p, ev);
 		break;
@@ -394,8 +400,7 @@ static bool settle(struct pair *p)
 	for (size_t i = 0; i < 2; i++) {
 		struct end *e = &p->end[i];
 		struct session_action a;
-		uint8_t pkt[LINK_PACKET_MAX];
-		size_t len, n = 0;
+		size_t n = 0;
 		while (session_next_action(e->s, &a)) {
 			on_action(p, i, &a);
 			if (++n > SPIN_MAX)
@@ -414,11 +419,9 @@ static bool settle(struct pair *p)
 		while (session_next_action(e->s, &a))
 			on_action(p, i, &a);
 		send_control(p, i);
-		while ((len = session_packet_output(e->s, pkt, p->now)) > 0) {
-			send_packet(p, i, pkt, len);
+		while (send_packet(p, e))
 			if (++n > SPIN_MAX)
 				return false;
-		}
 		if (session_deadline(e->s) <= p->now)
 			return false;
 	}
@@ -430,6 +433,7 @@ static tt_time next_time(struct pair *p)
 	tt_time t = p->events ? p->events->at : TT_TIME_NEVER;
 	for (size_t i = 0; i < 2; i++) {
 		t = tt_time_min(t, session_deadline(p->end[i].s));
+		t = tt_time_min(t, sim_pipe_deadline(&p->end[i].out));
 		if (p->end[i].up && !session_control_idle(p->end[i].s))
 			t = tt_time_min(t, p->now + RETRY);
 	}
@@ -482,6 +486,8 @@ static enum sim_outcome run(struct pair *p)
 			on_event(p, e);
 			free(e);
 		}
+		for (size_t i = 0; i < 2; i++)
+			take_packets(p, i);
 		if (!settle(p))
 			return SIM_SPIN;
 	}
@@ -495,6 +501,7 @@ void pair_run(const struct pair_config *cfg, struct pair_result *out)
 	for (size_t i = 0; i < 2; i++) {
 		fail_mem_init(&p.end[i].mem, 0);
 		new_session(&p, i);
+		sim_pipe_init(&p.end[i].out, &cfg->link[i], &p.pool, sim_rng_next(&p.rng));
 		session_path(p.end[i].s, LINK_DIRECT, p.now);
 		p.end[i].up = true;
 	}
@@ -520,7 +527,9 @@ void pair_run(const struct pair_config *cfg, struct pair_result *out)
 		out->idle[i] = out->stats[i].active == 0 && session_control_idle(e->s);
 		session_free(e->s);
 		out->held[i] = e->mem.held;
+		sim_pipe_clear(&e->out);
 	}
+	sim_pool_clear(&p.pool);
 	while (p.events) {
 		struct event *e = p.events;
 		p.events = e->next;
