@@ -1,0 +1,429 @@
+/* The state machine (section 5.3): when to speed up, slow down, cruise. */
+#include "bbr.h"
+#include "bbr_int.h"
+
+/* ProbeBW_UP: queue that the first step may build, and the bounds of its gain above one. */
+#define UP_QUEUE_LIMITS 2u
+#define UP_GAIN_MIN BBR_GAIN(0.03)
+#define UP_GAIN_MAX BBR_GAIN(0.25)
+#define UP_STEPS_GAIN_MAX BBR_GAIN(1)
+#define UP_STEPS_MAX 10u
+
+/* Rounds in ProbeBW_DOWN after which a queue that is still there cannot be ours. */
+#define DOWN_ROUNDS 5u
+
+/* The first probe after Startup comes soon, in case Startup ended too early. */
+#define FIRST_PROBE_RTTS 2u
+
+bool bbr_is_probe_bw(const struct bbr *b)
+{
+	return b->state == BBR_DOWN || b->state == BBR_CRUISE || b->state == BBR_REFILL ||
+	       b->state == BBR_UP;
+}
+
+static void set_state(struct bbr *b, enum bbr_state state, uint32_t pacing_gain, uint32_t cwnd_gain)
+{
+	b->state = state;
+	b->pacing_gain = pacing_gain;
+	b->cwnd_gain = cwnd_gain;
+	b->phase_rounds = 0;
+}
+
+/* xorshift64* */
+static uint64_t random_below(struct bbr *b, uint64_t n)
+{
+	b->rng ^= b->rng >> 12;
+	b->rng ^= b->rng << 25;
+	b->rng ^= b->rng >> 27;
+	return (b->rng * 2685821657736338717u >> 32) % n;
+}
+
+/* ---- full pipe, 5.3.1.2 ---- */
+
+static void check_full_bw(struct bbr *b, const struct rate_sample *rs)
+{
+	/* Growth that shows that the path was not full yet: in ProbeBW_UP half of what was tried.
+	 */
+	uint32_t growth = BBR_GAIN(1.25);
+
+	if (b->full_bw_now || !b->round_start || rs->app_limited)
+		return;
+	if (b->state == BBR_UP)
+		growth = BBR_GAIN_ONE + (b->pacing_gain - BBR_GAIN_ONE) / 2;
+	if (rs->delivery_rate >= bbr_scale(b->full_bw, growth)) {
+		bbr_reset_full_bw(b);
+		b->full_bw = rs->delivery_rate;
+		return;
+	}
+	if (++b->full_bw_count < 3)
+		return;
+	b->full_bw_now = true;
+	b->full_bw_reached = true;
+}
+
+/* ---- Startup and Drain, 5.3.1 and 5.3.2 ---- */
+
+void bbr_enter_startup(struct bbr *b)
+{
+	set_state(b, BBR_STARTUP, BBR_STARTUP_PACING_GAIN, BBR_DEFAULT_CWND_GAIN);
+}
+
+static void enter_drain(struct bbr *b)
+{
+	set_state(b, BBR_DRAIN, BBR_DRAIN_PACING_GAIN, BBR_DEFAULT_CWND_GAIN);
+	b->drain_start_round = b->round_count;
+}
+
+/* 5.3.1.3 */
+static void check_startup_loss(struct bbr *b)
+{
+	if (!b->round_start || b->round_loss_events < BBR_STARTUP_FULL_LOSS_COUNT)
+		return;
+	if (!bbr_round_loss_is_congestion(b))
+		return;
+	b->undo_state = BBR_STARTUP;
+	b->undo_valid = true;
+	b->full_bw_reached = true;
+	b->inflight_longterm = bbr_max_u64(bbr_bdp(b, BBR_GAIN_ONE), b->inflight_latest);
+}
+
+/*
+ * The queue grows, so the ACKs come at the rate of the path: that of the newest train is the one.
+ * Without a train too little was sent to tell a queue from noise.
+ */
+static void check_startup_delay(struct bbr *b, const struct rate_sample *rs)
+{
+	if (rs->train_rate == 0 || !bbr_queue_rising(b))
+		return;
+	b->full_bw_reached = true;
+	bbr_max_bw_sample(b, rs->train_rate);
+	b->bw = b->max_bw;
+}
+
+static void check_startup_done(struct bbr *b, const struct rate_sample *rs)
+{
+	if (b->state != BBR_STARTUP)
+		return;
+	check_startup_loss(b);
+	check_startup_delay(b, rs);
+	if (b->full_bw_reached)
+		enter_drain(b);
+}
+
+/* ---- ProbeBW, 5.3.3 ---- */
+
+uint64_t bbr_target_inflight(const struct bbr *b)
+{
+	return bbr_min_u64(bbr_bdp(b, BBR_GAIN_ONE), b->cwnd);
+}
+
+/*
+ * 5.3.3.9. The headroom is left in the buffer, not in the pipe: it never takes the window below
+ * the bandwidth-delay product, which for a short buffer would be most of what it takes.
+ */
+uint64_t bbr_inflight_with_headroom(const struct bbr *b)
+{
+	uint64_t all = b->inflight_longterm, room;
+
+	if (all == BBR_INFINITE)
+		return BBR_INFINITE;
+	room = bbr_max_u64(b->cfg.packet_bytes, bbr_scale(all, BBR_HEADROOM));
+	room = bbr_max_u64(all > room ? all - room : 0, bbr_min_pipe(b));
+	return bbr_max_u64(room, bbr_min_u64(all, bbr_bdp(b, BBR_GAIN_ONE)));
+}
+
+static void raise_longterm_slope(struct bbr *b)
+{
+	uint64_t growth = (uint64_t)1 << b->up_rounds;
+
+	if (b->up_rounds < 30)
+		b->up_rounds++;
+	b->up_acked_per_inc = bbr_max_u64(b->cwnd / growth, b->cfg.packet_bytes);
+}
+
+/* 5.3.3.8: a time of two to three seconds, or as many round trips as Reno would take. */
+static void pick_probe_wait(struct bbr *b)
+{
+	b->rounds_since_probe = (uint32_t)random_below(b, 2);
+	b->probe_wait = TT_S(2) + random_below(b, TT_S(1));
+}
+
+static void start_down(struct bbr *b, tt_time now)
+{
+	bbr_reset_congestion_signals(b);
+	b->up_acked_per_inc = BBR_INFINITE;
+	pick_probe_wait(b);
+	b->cycle_at = now;
+	b->acks = BBR_ACKS_STOPPING;
+	bbr_round_begin(b);
+	set_state(b, BBR_DOWN, BBR_DOWN_PACING_GAIN, BBR_DEFAULT_CWND_GAIN);
+}
+
+static void start_cruise(struct bbr *b)
+{
+	set_state(b, BBR_CRUISE, BBR_GAIN_ONE, BBR_DEFAULT_CWND_GAIN);
+}
+
+static void start_refill(struct bbr *b)
+{
+	bbr_reset_short_term(b);
+	b->up_rounds = 0;
+	b->up_acked = 0;
+	b->prev_probe_precautionary = false;
+	b->acks = BBR_ACKS_REFILLING;
+	bbr_round_begin(b);
+	set_state(b, BBR_REFILL, BBR_GAIN_ONE, BBR_DEFAULT_CWND_GAIN);
+}
+
+void bbr_resume_probe(struct bbr *b)
+{
+	start_refill(b);
+}
+
+/* Small at first, so that a full path gets little more than the queue that can be seen. */
+static uint32_t up_gain(const struct bbr *b)
+{
+	uint64_t g = UP_GAIN_MAX;
+
+	if (!b->queue_foreign && b->min_rtt > 0)
+		g = UP_QUEUE_LIMITS * bbr_queue_limit(b) * BBR_GAIN_ONE / b->min_rtt;
+	g = bbr_min_u64(bbr_max_u64(g, UP_GAIN_MIN), UP_GAIN_MAX) << b->up_step;
+	return BBR_GAIN_ONE + (uint32_t)bbr_min_u64(g, UP_STEPS_GAIN_MAX);
+}
+
+static void set_up_gain(struct bbr *b)
+{
+	b->pacing_gain = up_gain(b);
+	b->cwnd_gain = (uint32_t)bbr_max_u64(BBR_UP_CWND_GAIN, b->pacing_gain + BBR_GAIN_ONE);
+}
+
+static void start_up(struct bbr *b, const struct rate_sample *rs)
+{
+	b->acks = BBR_ACKS_STARTING;
+	bbr_round_begin(b);
+	bbr_reset_full_bw(b);
+	b->full_bw = rs->delivery_rate;
+	set_state(b, BBR_UP, BBR_GAIN_ONE, BBR_UP_CWND_GAIN);
+	b->up_step = 0;
+	set_up_gain(b);
+	raise_longterm_slope(b);
+}
+
+static bool elapsed(const struct bbr *b, tt_time wait, tt_time now)
+{
+	return now > b->cycle_at + wait;
+}
+
+static bool is_time_to_probe(struct bbr *b, tt_time now)
+{
+	uint64_t reno_rounds = bbr_target_inflight(b) / b->cfg.packet_bytes;
+
+	if (!elapsed(b, b->probe_wait, now) && b->rounds_since_probe < bbr_min_u64(reno_rounds, 63))
+		return false;
+	start_refill(b);
+	return true;
+}
+
+static bool is_time_to_cruise(const struct bbr *b, uint32_t inflight)
+{
+	return inflight <= bbr_inflight_with_headroom(b) &&
+	       inflight <= bbr_quantized(b, bbr_bdp(b, BBR_GAIN_ONE));
+}
+
+static bool cwnd_was_limited(const struct bbr *b)
+{
+	return b->cwnd_limited || b->cwnd_limited_prev;
+}
+
+static bool is_time_to_go_down(struct bbr *b, const struct rate_sample *rs, uint32_t inflight)
+{
+	if (b->prev_probe_too_high && inflight >= b->inflight_longterm) {
+		b->prev_probe_precautionary = true;
+		return true;
+	}
+	if (b->acks == BBR_ACKS_FEEDBACK && bbr_queue_rising(b))
+		return true;
+	if (cwnd_was_limited(b) && b->cwnd >= b->inflight_longterm) {
+		bbr_reset_full_bw(b); /* what limits is inflight_longterm, not the path */
+		b->full_bw = rs->delivery_rate;
+		return false;
+	}
+	return b->full_bw_now;
+}
+
+static void probe_longterm_upward(struct bbr *b, const struct rate_sample *rs)
+{
+	if (!cwnd_was_limited(b) || b->cwnd < b->inflight_longterm)
+		return;
+	b->up_acked += rs->newly_acked;
+	if (b->up_acked >= b->up_acked_per_inc) {
+		uint64_t steps = b->up_acked / b->up_acked_per_inc;
+		b->up_acked -= steps * b->up_acked_per_inc;
+		b->inflight_longterm += steps * b->cfg.packet_bytes;
+	}
+	if (b->round_start)
+		raise_longterm_slope(b);
+}
+
+/* 5.3.3.9, AdaptLongTermModel. True when it decided about the state. */
+static bool adapt_long_term(struct bbr *b, const struct rate_sample *rs)
+{
+	if (b->acks == BBR_ACKS_STARTING && b->round_start)
+		b->acks = BBR_ACKS_FEEDBACK;
+	if (b->acks == BBR_ACKS_STOPPING && b->round_start) {
+		b->bw_probe_sample = false;
+		b->acks = BBR_ACKS_INIT;
+		if (bbr_is_probe_bw(b) && !rs->app_limited)
+			bbr_max_bw_advance(b);
+		if (bbr_is_probe_bw(b) && b->prev_probe_precautionary && !b->prev_probe_too_high) {
+			start_refill(b);
+			return true;
+		}
+	}
+	if (b->inflight_longterm == BBR_INFINITE ||
+		bbr_loss_is_congestion(b, rs->lost, rs->tx_inflight))
+		return false;
+	b->inflight_longterm = bbr_max_u64(b->inflight_longterm, rs->tx_inflight);
+	if (b->state == BBR_UP)
+		probe_longterm_upward(b, rs);
+	return false;
+}
+
+static void update_down(struct bbr *b, uint32_t inflight, tt_time now)
+{
+	if (is_time_to_probe(b, now))
+		return;
+	if (is_time_to_cruise(b, inflight)) {
+		b->queue_foreign = false;
+		start_cruise(b);
+	} else if (b->phase_rounds >= DOWN_ROUNDS) {
+		b->queue_foreign = true;
+		start_cruise(b);
+	}
+}
+
+static void update_cycle(
+	struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now)
+{
+	if (!b->full_bw_reached)
+		return;
+	if (adapt_long_term(b, rs) || !bbr_is_probe_bw(b))
+		return;
+	switch (b->state) {
+	case BBR_DOWN:
+		update_down(b, inflight, now);
+		break;
+	case BBR_CRUISE:
+		is_time_to_probe(b, now);
+		break;
+	case BBR_REFILL:
+		if (b->round_start) {
+			b->bw_probe_sample = true;
+			start_up(b, rs);
+		}
+		break;
+	default: /* UP */
+		if (is_time_to_go_down(b, rs, inflight)) {
+			b->prev_probe_too_high = false;
+			start_down(b, now);
+		} else if (b->round_start && b->phase_rounds > 1 && b->up_step < UP_STEPS_MAX) {
+			b->up_step++;
+			set_up_gain(b);
+		}
+		break;
+	}
+}
+
+void bbr_handle_inflight_too_high(struct bbr *b, uint64_t inflight, bool app_limited, tt_time now)
+{
+	b->prev_probe_too_high = true;
+	b->bw_probe_sample = false;
+	if (!app_limited)
+		b->inflight_longterm =
+			bbr_max_u64(inflight, bbr_scale(bbr_target_inflight(b), BBR_BETA));
+	if (b->state == BBR_UP) {
+		b->undo_state = BBR_UP;
+		b->undo_valid = true;
+		start_down(b, now);
+	}
+}
+
+static void check_drain_done(struct bbr *b, uint32_t inflight, tt_time now)
+{
+	if (b->state != BBR_DRAIN)
+		return;
+	if (inflight > bbr_quantized(b, bbr_bdp(b, BBR_GAIN_ONE)) &&
+		b->round_count <= b->drain_start_round + 3)
+		return;
+	start_down(b, now);
+	b->probe_wait = FIRST_PROBE_RTTS * b->min_rtt;
+}
+
+/* ---- ProbeRTT, 5.3.4 ---- */
+
+static void enter_probe_rtt(struct bbr *b)
+{
+	bbr_save_cwnd(b);
+	set_state(b, BBR_PROBE_RTT, BBR_GAIN_ONE, BBR_PROBE_RTT_CWND_GAIN);
+	b->probe_rtt_done_at = 0;
+	b->acks = BBR_ACKS_STOPPING;
+	bbr_round_begin(b);
+}
+
+/* 5.3.4.4 */
+static void exit_probe_rtt(struct bbr *b, tt_time now)
+{
+	bbr_reset_short_term(b);
+	bbr_reset_full_bw(b); /* the samples of ProbeRTT are slow because we were */
+	if (b->full_bw_reached) {
+		start_down(b, now);
+		start_cruise(b);
+	} else {
+		bbr_enter_startup(b);
+	}
+}
+
+void bbr_check_probe_rtt_done(struct bbr *b, tt_time now)
+{
+	if (b->probe_rtt_done_at == 0 || now <= b->probe_rtt_done_at)
+		return;
+	b->probe_rtt_min_at = now;
+	bbr_restore_cwnd(b);
+	exit_probe_rtt(b, now);
+}
+
+static void handle_probe_rtt(struct bbr *b, uint32_t inflight, tt_time now)
+{
+	if (b->probe_rtt_done_at == 0) {
+		if (inflight > bbr_max_u64(bbr_bdp(b, BBR_PROBE_RTT_CWND_GAIN), bbr_min_pipe(b)))
+			return;
+		b->probe_rtt_done_at = now + BBR_PROBE_RTT_DURATION;
+		b->probe_rtt_round_done = false;
+		bbr_round_begin(b);
+		return;
+	}
+	if (b->round_start)
+		b->probe_rtt_round_done = true;
+	if (b->probe_rtt_round_done)
+		bbr_check_probe_rtt_done(b, now);
+}
+
+static void check_probe_rtt(
+	struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now)
+{
+	if (b->state != BBR_PROBE_RTT && b->probe_rtt_expired && !b->idle_restart)
+		enter_probe_rtt(b);
+	if (b->state == BBR_PROBE_RTT)
+		handle_probe_rtt(b, inflight, now);
+	if (rs->delivered > 0)
+		b->idle_restart = false;
+}
+
+void bbr_state_update(struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now)
+{
+	check_full_bw(b, rs);
+	check_startup_done(b, rs);
+	check_drain_done(b, inflight, now);
+	update_cycle(b, rs, inflight, now);
+	check_probe_rtt(b, rs, inflight, now);
+}
