@@ -6,6 +6,12 @@
 #define PACING_MARGIN_PERCENT 1u
 #define QUANTUM_US TT_MS(1)
 #define QUANTUM_MAX 65536u
+#define QUANTUM_SLOW 150000u /* bytes/s; below, a second packet would be a queue of 10 ms */
+/* The initial window is the first train; a faster one says more (5.6.2 has the gain of Startup). */
+#define INITIAL_PACING_GAIN BBR_GAIN(4)
+/* A train tells the rate of the path at once, not that of a round: the window need not be doubled
+ * for the next round to be faster, and what it is too large by becomes a queue. */
+#define TRAIN_CWND_GAIN BBR_GAIN(1.5)
 /* Packets at first while the RTT is not known (RFC 6928), and the RTT that paces them. */
 #define BLIND_PACKETS 10u
 #define BLIND_RTT TT_MS(10)
@@ -35,7 +41,8 @@ static void set_pacing_rate(struct bbr *b, uint32_t gain)
 static void set_send_quantum(struct bbr *b)
 {
 	uint64_t q = bbr_min_u64(b->pacing_rate * QUANTUM_US / US_PER_S, QUANTUM_MAX);
-	b->send_quantum = (uint32_t)bbr_max_u64(q, 2 * (uint64_t)b->cfg.packet_bytes);
+	uint32_t packets = b->pacing_rate < QUANTUM_SLOW ? 1 : 2;
+	b->send_quantum = (uint32_t)bbr_max_u64(q, packets * (uint64_t)b->cfg.packet_bytes);
 }
 
 /* 5.6.4.2. The budget for offload is that of a transport over UDP (5.5.8.2). */
@@ -64,13 +71,15 @@ static uint64_t model_cap(const struct bbr *b)
 /* 5.6.4.6. In Startup the window follows the trains at once: what it lets out is paced. */
 static void set_cwnd(struct bbr *b, const struct rate *r, const struct rate_sample *rs)
 {
-	uint64_t max = bbr_quantized(b, bbr_bdp(b, b->cwnd_gain) + b->extra_acked);
+	bool train = !b->full_bw_reached && b->train_bw > b->max_bw;
+	uint32_t gain = train ? TRAIN_CWND_GAIN : b->cwnd_gain;
+	uint64_t max = bbr_quantized(b, bbr_bdp(b, gain) + b->extra_acked);
 	uint64_t initial = (uint64_t)b->cfg.initial_packets * b->cfg.packet_bytes;
 
 	if (b->full_bw_reached)
 		b->cwnd = bbr_min_u64(b->cwnd + rs->newly_acked, max);
 	else if (b->cwnd < max || r->delivered < initial)
-		b->cwnd = bbr_max_u64(b->cwnd + rs->newly_acked, b->train_bw ? max : 0);
+		b->cwnd = bbr_max_u64(b->cwnd + rs->newly_acked, train ? max : 0);
 	b->cwnd = bbr_max_u64(b->cwnd, bbr_min_pipe(b));
 	if (b->state == BBR_PROBE_RTT)
 		b->cwnd = bbr_min_u64(
@@ -98,8 +107,7 @@ void bbr_restore_cwnd(struct bbr *b)
 static void init_window(struct bbr *b, uint32_t packets, tt_time rtt)
 {
 	b->cwnd = (uint64_t)packets * b->cfg.packet_bytes;
-	b->pacing_rate =
-		bbr_max_u64(bbr_scale(b->cwnd * US_PER_S / rtt, BBR_STARTUP_PACING_GAIN), 1);
+	b->pacing_rate = bbr_max_u64(bbr_scale(b->cwnd * US_PER_S / rtt, INITIAL_PACING_GAIN), 1);
 	set_send_quantum(b);
 }
 
@@ -180,6 +188,8 @@ void bbr_on_loss(struct bbr *b, const struct rate *r, const struct rate_snapshot
 	b->round_lost += len;
 	b->round_loss_events++;
 	b->episode_lost += len;
+	if (bbr_sent_slowly(b, lost->sent_at))
+		b->slow_lost += len;
 	if (!b->bw_probe_sample || !bbr_loss_is_congestion(b, lost_since, lost->inflight))
 		return;
 	bbr_handle_inflight_too_high(
@@ -191,6 +201,7 @@ void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now)
 {
 	b->round_lost = b->round_lost > len ? b->round_lost - len : 0;
 	b->base_lost = b->base_lost > len ? b->base_lost - len : 0;
+	b->slow_lost = b->slow_lost > len ? b->slow_lost - len : 0;
 	if (b->episode_lost == 0)
 		return;
 	b->episode_lost = b->episode_lost > len ? b->episode_lost - len : 0;
@@ -208,10 +219,9 @@ void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now)
 			bbr_enter_startup(b);
 	} else if (b->undo_valid && b->undo_state == BBR_UP && b->state != BBR_UP &&
 		   b->state != BBR_PROBE_RTT) {
-		bbr_resume_probe(b);
+		bbr_resume_probe(b, now);
 	}
 	b->undo_valid = false;
-	(void)now;
 }
 
 /* 5.6.4.4. What was lost is not known yet; one packet finds out, and a round later all is back. */

@@ -104,17 +104,23 @@ struct bbr {
 	tt_time probe_rtt_done_at; /* 0: not yet in flight as little as is wanted */
 
 	/* the queue, seen in round trips */
+	tt_time rtt_sent_at; /* when the newest packet acknowledged so far was sent */
 	tt_time rtt_last, jitter;
 	tt_time rtt_group, rtt_group_min; /* last complete group, minimum of the current one */
 	uint32_t rtt_group_n, jitter_n;
 	tt_time rtt_round_min, rtt_round_high; /* current round */
 	tt_time rtt_prev_min, rtt_prev_high;   /* round before */
+	uint32_t queue_rounds;                 /* for so many rounds it has stood */
+	tt_time queue_rtt;                     /* round trip that has to get shorter */
+	uint64_t queue_bw;                     /* max_bw before the queue lowered it */
 	bool queue_foreign;
 
 	/* loss (5.5.10) */
 	uint64_t round_acked, round_lost;
 	uint32_t round_loss_events;
 	uint64_t base_acked, base_lost; /* rounds without a queue, fading */
+	uint64_t slow_acked, slow_lost; /* what was sent in ProbeBW_DOWN, fading */
+	tt_time slow_from, slow_to;     /* the last time that we sent that slowly */
 	uint32_t base_loss;             /* BBR_LOSS_ONE is all */
 
 	/* full pipe (5.3.1.2) */
@@ -126,9 +132,11 @@ struct bbr {
 	enum bbr_acks acks;
 	tt_time cycle_at, probe_wait;
 	uint32_t rounds_since_probe, phase_rounds;
-	uint32_t up_step;
+	uint32_t up_step, up_step_first; /* doublings of the gain of ProbeBW_UP; of the next one */
+	uint64_t up_from_bw;             /* max_bw when it started */
 	uint64_t up_acked, up_acked_per_inc;
 	uint32_t up_rounds;
+	bool up_capped; /* inflight_longterm held this probe back */
 	bool bw_probe_sample, prev_probe_too_high, prev_probe_precautionary;
 
 	uint64_t drain_start_round;

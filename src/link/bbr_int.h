@@ -12,7 +12,7 @@
 
 /* Section 2, the names of the draft. */
 #define BBR_STARTUP_PACING_GAIN BBR_GAIN(2.77)
-#define BBR_DRAIN_PACING_GAIN BBR_GAIN(0.5)
+#define BBR_DRAIN_PACING_GAIN BBR_GAIN(0.35)
 #define BBR_DOWN_PACING_GAIN BBR_GAIN(0.9)
 #define BBR_DEFAULT_CWND_GAIN BBR_GAIN(2)
 #define BBR_UP_CWND_GAIN BBR_GAIN(2.25)
@@ -28,9 +28,10 @@
 #define BBR_MIN_PIPE_PACKETS 4u
 
 /* Ours. */
-#define BBR_LOSS_MAX BBR_LOSS(15)  /* the most that chance is blamed for */
-#define BBR_RTT_GROUP 8u           /* samples whose minimum is free of noise, as in RFC 9406 */
-#define BBR_RATE_MAX 100000000000u /* bytes/s, so that rate times time fits 64 bits */
+#define BBR_LOSS_MAX BBR_LOSS(15)    /* the most that chance is blamed for */
+#define BBR_LOSS_CHECK BBR_LOSS(0.5) /* less is not worth a round of slow sending to check it */
+#define BBR_RTT_GROUP 8u             /* samples whose minimum is free of noise, as in RFC 9406 */
+#define BBR_RATE_MAX 100000000000u   /* bytes/s, so that rate times time fits 64 bits */
 
 /* ---- bbr_model.c ---- */
 
@@ -54,10 +55,17 @@ uint64_t bbr_rate(const struct bbr *b, uint32_t gain);
 tt_time bbr_queue_limit(const struct bbr *b);
 /** The newest round trips are longer than the empty path's by more than that. */
 bool bbr_queue_rising(const struct bbr *b);
+/** The newest round trips exceed the empty path's by more than `limit` and their noise. */
+bool bbr_queue_above(const struct bbr *b, tt_time limit);
 /** So many lost of so many bytes are more than chance, and a queue is to blame. */
 bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of);
 /** The same of the round that ends with this ACK. */
 bool bbr_round_loss_is_congestion(const struct bbr *b);
+
+/** Packets sent between these two are proof of what the path loses by chance. */
+void bbr_slow_begin(struct bbr *b, tt_time now);
+void bbr_slow_end(struct bbr *b, tt_time now);
+bool bbr_sent_slowly(const struct bbr *b, tt_time sent_at);
 
 /* ---- bbr_state.c ---- */
 
@@ -65,7 +73,7 @@ void bbr_enter_startup(struct bbr *b);
 void bbr_state_update(struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now);
 bool bbr_is_probe_bw(const struct bbr *b);
 /** REFILL again, when a probe ended for a loss that was none. */
-void bbr_resume_probe(struct bbr *b);
+void bbr_resume_probe(struct bbr *b, tt_time now);
 void bbr_check_probe_rtt_done(struct bbr *b, tt_time now);
 void bbr_handle_inflight_too_high(struct bbr *b, uint64_t inflight, bool app_limited, tt_time now);
 uint64_t bbr_inflight_with_headroom(const struct bbr *b);

@@ -8,9 +8,13 @@
 #define QUEUE_LIMIT_MIN TT_MS(2)
 #define QUEUE_LIMIT_MAX TT_MS(6)
 #define QUEUE_LIMIT_RTT_SHARE 16u
+#define QUEUE_LIMIT_PACKETS 2u /* on a slow path a burst is not a queue */
+#define QUEUE_ROUNDS 8u        /* in which a queue of ours gets shorter by a quarter at least */
+#define FOREIGN_LIMITS 4u      /* a queue of so many limits at least is taken for somebody else's */
 /* Beside a loss less is enough. */
 #define LOSS_QUEUE_MIN TT_MS(1)
 #define LOSS_QUEUE_RTT_SHARE 32u
+#define LOSS_QUEUE_PACKETS 2u
 #define JITTER_FACTOR 2u /* times the mean difference of neighbours: the width of the noise */
 #define JITTER_MEMORY 16u
 
@@ -115,14 +119,22 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
 /*
  * The queue is what the least of several round trips is above min_rtt; a single one may have been
  * delayed by anything. The mean difference between neighbours measures that anything: a queue
- * changes slowly and does not show in it.
+ * changes slowly and does not show in it. Packets that were overtaken do not count: of a burst that
+ * was mixed up the late ones come last, which would look like a queue that grows.
  */
-static void update_queue(struct bbr *b, const struct rate_sample *rs)
+static void update_queue(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
-	tt_time rtt = rs->rtt_us;
+	tt_time rtt = tt_time_since(now, rs->sent_at);
 
-	if (rtt == 0)
+	if (b->round_start) {
+		b->rtt_prev_min = b->rtt_round_min;
+		b->rtt_prev_high = b->rtt_round_high;
+		b->rtt_round_min = TT_TIME_NEVER;
+		b->rtt_round_high = 0;
+	}
+	if (rs->sent_at < b->rtt_sent_at)
 		return;
+	b->rtt_sent_at = rs->sent_at;
 	if (b->rtt_last) {
 		tt_time d = rtt > b->rtt_last ? rtt - b->rtt_last : b->rtt_last - rtt;
 		if (b->jitter_n < JITTER_MEMORY)
@@ -131,12 +143,6 @@ static void update_queue(struct bbr *b, const struct rate_sample *rs)
 	}
 	b->rtt_last = rtt;
 
-	if (b->round_start) {
-		b->rtt_prev_min = b->rtt_round_min;
-		b->rtt_prev_high = b->rtt_round_high;
-		b->rtt_round_min = rtt;
-		b->rtt_round_high = 0;
-	}
 	b->rtt_round_min = tt_time_min(b->rtt_round_min, rtt);
 	if (b->rtt_group_n == 0)
 		b->rtt_group_min = rtt;
@@ -153,9 +159,16 @@ static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
 	return v < lo ? lo : tt_time_min(v, hi);
 }
 
+static tt_time packets_time(const struct bbr *b, uint32_t packets)
+{
+	return b->bw ? packets * (uint64_t)b->cfg.packet_bytes * US_PER_S / b->bw : 0;
+}
+
 tt_time bbr_queue_limit(const struct bbr *b)
 {
-	return clamp_time(b->min_rtt / QUEUE_LIMIT_RTT_SHARE, QUEUE_LIMIT_MIN, QUEUE_LIMIT_MAX);
+	tt_time share = b->min_rtt / QUEUE_LIMIT_RTT_SHARE;
+	return bbr_max_u64(clamp_time(share, QUEUE_LIMIT_MIN, QUEUE_LIMIT_MAX),
+		packets_time(b, QUEUE_LIMIT_PACKETS));
 }
 
 static bool queue_above(const struct bbr *b, tt_time rtt, tt_time limit)
@@ -163,9 +176,14 @@ static bool queue_above(const struct bbr *b, tt_time rtt, tt_time limit)
 	return rtt > b->min_rtt + limit + JITTER_FACTOR * b->jitter;
 }
 
+bool bbr_queue_above(const struct bbr *b, tt_time limit)
+{
+	return queue_above(b, b->rtt_group, limit);
+}
+
 bool bbr_queue_rising(const struct bbr *b)
 {
-	return !b->queue_foreign && queue_above(b, b->rtt_group, bbr_queue_limit(b));
+	return !b->queue_foreign && bbr_queue_above(b, bbr_queue_limit(b));
 }
 
 /* ---- loss, 5.5.10 ---- */
@@ -174,7 +192,17 @@ bool bbr_queue_rising(const struct bbr *b)
 static bool queue_beside_loss(const struct bbr *b)
 {
 	tt_time limit = clamp_time(b->min_rtt / LOSS_QUEUE_RTT_SHARE, LOSS_QUEUE_MIN, TT_MS(5));
+	limit = bbr_max_u64(limit, packets_time(b, LOSS_QUEUE_PACKETS));
 	return queue_above(b, bbr_max_u64(b->rtt_round_high, b->rtt_prev_high), limit);
+}
+
+static uint64_t square_root(uint64_t v)
+{
+	uint64_t r = 0;
+	for (uint64_t bit = (uint64_t)1 << 31; bit; bit >>= 1)
+		if ((r + bit) * (r + bit) <= v)
+			r += bit;
+	return r;
 }
 
 /* A packet or two are no rate, however small the window is. */
@@ -183,12 +211,19 @@ static bool above_share(const struct bbr *b, uint64_t lost, uint64_t of, uint32_
 	return lost > of * share / BBR_LOSS_ONE + 2 * b->cfg.packet_bytes;
 }
 
+/* More than chance is blamed for, by three standard deviations. */
+static bool severe(const struct bbr *b, uint64_t lost, uint64_t of)
+{
+	uint64_t expected = of / b->cfg.packet_bytes * BBR_LOSS_MAX / BBR_LOSS_ONE;
+	return lost / b->cfg.packet_bytes > expected + 3 * square_root(expected) + 3;
+}
+
 bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of)
 {
 	/* Half as much again as the base leaves room for the spread within one round. */
 	uint32_t chance = b->base_loss + b->base_loss / 2;
 
-	if (above_share(b, lost, of, (uint32_t)bbr_max_u64(BBR_LOSS_MAX, 2 * b->base_loss)))
+	if (severe(b, lost, of))
 		return true;
 	return above_share(b, lost, of, BBR_LOSS_THRESH + chance) && queue_beside_loss(b);
 }
@@ -198,20 +233,55 @@ bool bbr_round_loss_is_congestion(const struct bbr *b)
 	return bbr_loss_is_congestion(b, b->round_lost, b->round_acked + b->round_lost);
 }
 
+/*
+ * What the path cannot lose more than, by what it lost of the packets that were sent slowly. A
+ * policer loses none of those, so its losses at full rate are not mistaken for chance, made up for
+ * and so kept up. Two standard deviations and the rule of three leave room for chance.
+ */
+static uint32_t slow_loss_bound(const struct bbr *b)
+{
+	uint64_t lost = b->slow_lost / b->cfg.packet_bytes;
+	uint64_t total = (b->slow_acked + b->slow_lost) / b->cfg.packet_bytes;
+
+	if (total == 0)
+		return BBR_LOSS_MAX;
+	return (uint32_t)bbr_min_u64(
+		(lost + 2 * square_root(lost) + 3) * BBR_LOSS_ONE / total, BBR_LOSS_MAX);
+}
+
+bool bbr_sent_slowly(const struct bbr *b, tt_time sent_at)
+{
+	return sent_at >= b->slow_from && sent_at < b->slow_to;
+}
+
+void bbr_slow_begin(struct bbr *b, tt_time now)
+{
+	b->slow_acked = b->slow_acked * 3 / 4;
+	b->slow_lost = b->slow_lost * 3 / 4;
+	b->slow_from = now;
+	b->slow_to = TT_TIME_NEVER;
+}
+
+void bbr_slow_end(struct bbr *b, tt_time now)
+{
+	b->slow_to = tt_time_min(b->slow_to, now);
+}
+
 /* What a round lost that shows no queue is what the path always loses. */
 static void update_base_loss(struct bbr *b)
 {
 	uint64_t memory = (uint64_t)BASE_LOSS_MEMORY * b->cfg.packet_bytes;
 	uint64_t total;
 
-	if (queue_beside_loss(b) || bbr_round_loss_is_congestion(b))
+	if (b->bw_probe_sample || queue_beside_loss(b) || bbr_round_loss_is_congestion(b))
 		return;
 	b->base_acked += b->round_acked;
 	b->base_lost += b->round_lost;
 	total = b->base_acked + b->base_lost;
 	if (total == 0)
 		return;
-	b->base_loss = (uint32_t)bbr_min_u64(b->base_lost * BBR_LOSS_ONE / total, BBR_LOSS_MAX);
+	b->base_loss =
+		(uint32_t)bbr_min_u64(b->base_lost * BBR_LOSS_ONE / total, slow_loss_bound(b));
 	if (total > memory) {
 		b->base_acked = b->base_acked * 7 / 8;
 		b->base_lost = b->base_lost * 7 / 8;
@@ -229,22 +299,57 @@ static bool is_probing(const struct bbr *b)
 	return b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP;
 }
 
-/* A round that never came down to the empty path's round trip, by our doing. */
-static bool queue_stands(const struct bbr *b)
+/* What the path took in the last round is clearly less than what we meant to send. */
+static bool falls_behind(const struct bbr *b)
 {
-	bool settled = b->state == BBR_CRUISE || (b->state == BBR_DOWN && b->phase_rounds > 2);
-	return settled && !b->queue_foreign && queue_above(b, b->rtt_prev_min, bbr_queue_limit(b));
+	return b->bw_latest < bbr_scale(bbr_scale(b->bw, b->pacing_gain), BBR_GAIN(0.96));
 }
 
-/* 5.5.10.3. A standing queue counts like a loss. */
-static void adapt_short_term(struct bbr *b, bool loss)
+static void set_max_bw(struct bbr *b, uint64_t now, uint64_t before)
 {
-	if (is_probing(b) || !(loss || queue_stands(b)))
+	b->max_bw_slot[0] = now;
+	b->max_bw_slot[1] = before;
+	b->max_bw = bbr_max_u64(now, before);
+}
+
+/*
+ * A queue stands when a whole round never came down to the empty path's round trip though it was
+ * not probed. While the path takes less than is sent, max_bw is of the past: the path, or our share
+ * of it, got slower, and ProbeBW_UP will find it when it comes back. But when the queue does not
+ * get shorter either, it is kept up by somebody else, and to step back further would only make
+ * room for that.
+ */
+static void update_standing_queue(struct bbr *b)
+{
+	if (!queue_above(b, b->rtt_prev_min, bbr_queue_limit(b))) {
+		b->queue_rounds = 0;
+		b->queue_foreign = false;
 		return;
+	}
+	if (b->queue_rounds == 0)
+		b->queue_bw = b->max_bw;
+	if (b->queue_rounds++ % QUEUE_ROUNDS == 0) {
+		tt_time was = tt_time_since(b->queue_rtt, b->min_rtt);
+		tt_time is = tt_time_since(b->rtt_prev_min, b->min_rtt);
+		b->queue_rtt = b->rtt_prev_min;
+		if (b->queue_rounds > 1 && is > was * 3 / 4 && !b->queue_foreign &&
+			queue_above(b, b->rtt_prev_min, FOREIGN_LIMITS * bbr_queue_limit(b))) {
+			b->queue_foreign = true;
+			set_max_bw(b, b->max_bw_slot[0], b->queue_bw);
+		}
+	}
+	if (!b->queue_foreign && falls_behind(b)) {
+		uint64_t bw = bbr_max_u64(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
+		set_max_bw(
+			b, bbr_min_u64(b->max_bw_slot[0], bw), bbr_min_u64(b->max_bw_slot[1], bw));
+	}
+}
+
+/* 5.5.10.3 */
+static void adapt_short_term(struct bbr *b)
+{
 	b->bw_shortterm = bbr_min_u64(b->bw_shortterm, b->max_bw);
 	b->bw_shortterm = bbr_max_u64(b->bw_latest, bbr_scale(b->bw_shortterm, BBR_BETA));
-	if (!loss)
-		return;
 	b->inflight_shortterm = bbr_min_u64(b->inflight_shortterm, b->cwnd);
 	b->inflight_shortterm =
 		bbr_max_u64(b->inflight_latest, bbr_scale(b->inflight_shortterm, BBR_BETA));
@@ -290,13 +395,18 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
 	update_round(b, rs);
 	update_min_rtt(b, rs, now);
-	update_queue(b, rs);
+	update_queue(b, rs, now);
 	update_latest_signals(b, rs);
 	update_max_bw(b, rs);
 	b->round_acked += rs->newly_acked;
+	if (bbr_sent_slowly(b, rs->sent_at))
+		b->slow_acked += rs->newly_acked;
 	if (b->round_start) {
 		update_base_loss(b);
-		adapt_short_term(b, bbr_round_loss_is_congestion(b));
+		if (b->state == BBR_DOWN || b->state == BBR_CRUISE)
+			update_standing_queue(b);
+		if (!is_probing(b) && bbr_round_loss_is_congestion(b))
+			adapt_short_term(b);
 	}
 	update_aggregation(b, rs, now);
 }

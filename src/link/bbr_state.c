@@ -3,14 +3,17 @@
 #include "bbr_int.h"
 
 /* ProbeBW_UP: queue that the first step may build, and the bounds of its gain above one. */
-#define UP_QUEUE_LIMITS 2u
+#define UP_QUEUE_LIMITS 1u
 #define UP_GAIN_MIN BBR_GAIN(0.03)
 #define UP_GAIN_MAX BBR_GAIN(0.25)
 #define UP_STEPS_GAIN_MAX BBR_GAIN(1)
 #define UP_STEPS_MAX 10u
 
-/* Rounds in ProbeBW_DOWN after which a queue that is still there cannot be ours. */
-#define DOWN_ROUNDS 5u
+/* A queue of others is not drained for longer than this. */
+#define DOWN_ROUNDS_FOREIGN 3u
+
+/* After a probe that found more, the next one comes this much sooner. */
+#define SUCCESS_WAIT_DIVISOR 4u
 
 /* The first probe after Startup comes soon, in case Startup ended too early. */
 #define FIRST_PROBE_RTTS 2u
@@ -157,15 +160,33 @@ static void start_down(struct bbr *b, tt_time now)
 	b->acks = BBR_ACKS_STOPPING;
 	bbr_round_begin(b);
 	set_state(b, BBR_DOWN, BBR_DOWN_PACING_GAIN, BBR_DEFAULT_CWND_GAIN);
+	bbr_slow_begin(b, now);
 }
 
-static void start_cruise(struct bbr *b)
+/*
+ * An empty queue takes the pacing margin back, one that is too long takes more. So what the max
+ * filter adds to the rate (it keeps the luckiest sample) does not become a standing queue.
+ */
+static uint32_t cruise_gain(const struct bbr *b)
 {
+	tt_time limit = bbr_queue_limit(b);
+
+	if (b->queue_foreign)
+		return BBR_GAIN_ONE;
+	if (bbr_queue_above(b, limit))
+		return BBR_GAIN(0.95);
+	return bbr_queue_above(b, limit / 2) ? BBR_GAIN_ONE : BBR_GAIN(1.01);
+}
+
+static void start_cruise(struct bbr *b, tt_time now)
+{
+	bbr_slow_end(b, now);
 	set_state(b, BBR_CRUISE, BBR_GAIN_ONE, BBR_DEFAULT_CWND_GAIN);
 }
 
-static void start_refill(struct bbr *b)
+static void start_refill(struct bbr *b, tt_time now)
 {
+	bbr_slow_end(b, now);
 	bbr_reset_short_term(b);
 	b->up_rounds = 0;
 	b->up_acked = 0;
@@ -175,25 +196,27 @@ static void start_refill(struct bbr *b)
 	set_state(b, BBR_REFILL, BBR_GAIN_ONE, BBR_DEFAULT_CWND_GAIN);
 }
 
-void bbr_resume_probe(struct bbr *b)
+void bbr_resume_probe(struct bbr *b, tt_time now)
 {
-	start_refill(b);
+	start_refill(b, now);
 }
 
 /* Small at first, so that a full path gets little more than the queue that can be seen. */
-static uint32_t up_gain(const struct bbr *b)
+static uint32_t up_gain(const struct bbr *b, uint32_t step)
 {
 	uint64_t g = UP_GAIN_MAX;
 
 	if (!b->queue_foreign && b->min_rtt > 0)
 		g = UP_QUEUE_LIMITS * bbr_queue_limit(b) * BBR_GAIN_ONE / b->min_rtt;
-	g = bbr_min_u64(bbr_max_u64(g, UP_GAIN_MIN), UP_GAIN_MAX) << b->up_step;
+	g = bbr_min_u64(bbr_max_u64(g, UP_GAIN_MIN), UP_GAIN_MAX);
+	if (!b->queue_foreign)
+		g <<= step;
 	return BBR_GAIN_ONE + (uint32_t)bbr_min_u64(g, UP_STEPS_GAIN_MAX);
 }
 
 static void set_up_gain(struct bbr *b)
 {
-	b->pacing_gain = up_gain(b);
+	b->pacing_gain = up_gain(b, b->up_step);
 	b->cwnd_gain = (uint32_t)bbr_max_u64(BBR_UP_CWND_GAIN, b->pacing_gain + BBR_GAIN_ONE);
 }
 
@@ -204,7 +227,9 @@ static void start_up(struct bbr *b, const struct rate_sample *rs)
 	bbr_reset_full_bw(b);
 	b->full_bw = rs->delivery_rate;
 	set_state(b, BBR_UP, BBR_GAIN_ONE, BBR_UP_CWND_GAIN);
-	b->up_step = 0;
+	b->up_step = b->up_step_first;
+	b->up_from_bw = b->max_bw;
+	b->up_capped = false;
 	set_up_gain(b);
 	raise_longterm_slope(b);
 }
@@ -220,14 +245,21 @@ static bool is_time_to_probe(struct bbr *b, tt_time now)
 
 	if (!elapsed(b, b->probe_wait, now) && b->rounds_since_probe < bbr_min_u64(reno_rounds, 63))
 		return false;
-	start_refill(b);
+	start_refill(b, now);
 	return true;
 }
 
+/*
+ * Jitter lets more fit into the pipe than min_rtt says: with a queue that cannot be seen any more
+ * the pipe is empty enough.
+ */
 static bool is_time_to_cruise(const struct bbr *b, uint32_t inflight)
 {
+	if (b->base_loss > BBR_LOSS_CHECK && b->phase_rounds < 1)
+		return false;
 	return inflight <= bbr_inflight_with_headroom(b) &&
-	       inflight <= bbr_quantized(b, bbr_bdp(b, BBR_GAIN_ONE));
+	       (inflight <= bbr_quantized(b, bbr_bdp(b, BBR_GAIN_ONE)) ||
+		       !bbr_queue_above(b, bbr_queue_limit(b) / 2));
 }
 
 static bool cwnd_was_limited(const struct bbr *b)
@@ -237,13 +269,17 @@ static bool cwnd_was_limited(const struct bbr *b)
 
 static bool is_time_to_go_down(struct bbr *b, const struct rate_sample *rs, uint32_t inflight)
 {
+	bool capped = cwnd_was_limited(b) && b->cwnd >= b->inflight_longterm;
+
+	b->up_capped = b->up_capped || capped;
 	if (b->prev_probe_too_high && inflight >= b->inflight_longterm) {
 		b->prev_probe_precautionary = true;
 		return true;
 	}
-	if (b->acks == BBR_ACKS_FEEDBACK && bbr_queue_rising(b))
+	if (b->acks == BBR_ACKS_FEEDBACK && !b->queue_foreign &&
+		bbr_queue_above(b, bbr_queue_limit(b) / 2))
 		return true;
-	if (cwnd_was_limited(b) && b->cwnd >= b->inflight_longterm) {
+	if (capped) {
 		bbr_reset_full_bw(b); /* what limits is inflight_longterm, not the path */
 		b->full_bw = rs->delivery_rate;
 		return false;
@@ -265,18 +301,39 @@ static void probe_longterm_upward(struct bbr *b, const struct rate_sample *rs)
 		raise_longterm_slope(b);
 }
 
+/*
+ * A probe that got more shows that there is more, or that somebody has more of it: the next one
+ * comes sooner and starts with twice the gain, so that flows of unequal rate become equal soon.
+ */
+static void judge_probe(struct bbr *b)
+{
+	uint32_t gain = up_gain(b, b->up_step_first);
+
+	if (b->up_capped && !b->prev_probe_too_high)
+		b->inflight_longterm += b->inflight_longterm / 4;
+	if (b->max_bw_slot[0] < bbr_scale(b->up_from_bw, (BBR_GAIN_ONE + gain) / 2)) {
+		b->up_step_first = 0;
+		return;
+	}
+	if (2 * (gain - BBR_GAIN_ONE) <= UP_GAIN_MAX)
+		b->up_step_first++;
+	b->probe_wait /= SUCCESS_WAIT_DIVISOR;
+}
+
 /* 5.3.3.9, AdaptLongTermModel. True when it decided about the state. */
-static bool adapt_long_term(struct bbr *b, const struct rate_sample *rs)
+static bool adapt_long_term(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
 	if (b->acks == BBR_ACKS_STARTING && b->round_start)
 		b->acks = BBR_ACKS_FEEDBACK;
 	if (b->acks == BBR_ACKS_STOPPING && b->round_start) {
 		b->bw_probe_sample = false;
 		b->acks = BBR_ACKS_INIT;
-		if (bbr_is_probe_bw(b) && !rs->app_limited)
+		if (bbr_is_probe_bw(b) && !rs->app_limited) {
+			judge_probe(b);
 			bbr_max_bw_advance(b);
+		}
 		if (bbr_is_probe_bw(b) && b->prev_probe_precautionary && !b->prev_probe_too_high) {
-			start_refill(b);
+			start_refill(b, now);
 			return true;
 		}
 	}
@@ -293,12 +350,13 @@ static void update_down(struct bbr *b, uint32_t inflight, tt_time now)
 {
 	if (is_time_to_probe(b, now))
 		return;
-	if (is_time_to_cruise(b, inflight)) {
-		b->queue_foreign = false;
-		start_cruise(b);
-	} else if (b->phase_rounds >= DOWN_ROUNDS) {
-		b->queue_foreign = true;
-		start_cruise(b);
+	if (is_time_to_cruise(b, inflight) ||
+		(b->queue_foreign && b->phase_rounds >= DOWN_ROUNDS_FOREIGN)) {
+		start_cruise(b, now);
+	} else if (!b->queue_foreign) {
+		bool queue = bbr_queue_above(b, bbr_queue_limit(b)) &&
+			     inflight > bbr_bdp(b, BBR_GAIN_ONE);
+		b->pacing_gain = queue ? BBR_GAIN(0.75) : BBR_DOWN_PACING_GAIN;
 	}
 }
 
@@ -307,14 +365,15 @@ static void update_cycle(
 {
 	if (!b->full_bw_reached)
 		return;
-	if (adapt_long_term(b, rs) || !bbr_is_probe_bw(b))
+	if (adapt_long_term(b, rs, now) || !bbr_is_probe_bw(b))
 		return;
 	switch (b->state) {
 	case BBR_DOWN:
 		update_down(b, inflight, now);
 		break;
 	case BBR_CRUISE:
-		is_time_to_probe(b, now);
+		if (!is_time_to_probe(b, now))
+			b->pacing_gain = cruise_gain(b);
 		break;
 	case BBR_REFILL:
 		if (b->round_start) {
@@ -326,7 +385,8 @@ static void update_cycle(
 		if (is_time_to_go_down(b, rs, inflight)) {
 			b->prev_probe_too_high = false;
 			start_down(b, now);
-		} else if (b->round_start && b->phase_rounds > 1 && b->up_step < UP_STEPS_MAX) {
+		} else if (b->round_start && b->phase_rounds > 1 && b->full_bw_count == 0 &&
+			   b->up_step < UP_STEPS_MAX) {
 			b->up_step++;
 			set_up_gain(b);
 		}
@@ -361,8 +421,9 @@ static void check_drain_done(struct bbr *b, uint32_t inflight, tt_time now)
 
 /* ---- ProbeRTT, 5.3.4 ---- */
 
-static void enter_probe_rtt(struct bbr *b)
+static void enter_probe_rtt(struct bbr *b, tt_time now)
 {
+	bbr_slow_end(b, now);
 	bbr_save_cwnd(b);
 	set_state(b, BBR_PROBE_RTT, BBR_GAIN_ONE, BBR_PROBE_RTT_CWND_GAIN);
 	b->probe_rtt_done_at = 0;
@@ -377,7 +438,7 @@ static void exit_probe_rtt(struct bbr *b, tt_time now)
 	bbr_reset_full_bw(b); /* the samples of ProbeRTT are slow because we were */
 	if (b->full_bw_reached) {
 		start_down(b, now);
-		start_cruise(b);
+		start_cruise(b, now);
 	} else {
 		bbr_enter_startup(b);
 	}
@@ -412,7 +473,7 @@ static void check_probe_rtt(
 	struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now)
 {
 	if (b->state != BBR_PROBE_RTT && b->probe_rtt_expired && !b->idle_restart)
-		enter_probe_rtt(b);
+		enter_probe_rtt(b, now);
 	if (b->state == BBR_PROBE_RTT)
 		handle_probe_rtt(b, inflight, now);
 	if (rs->delivered > 0)
