@@ -65,6 +65,20 @@ static void put_channel(void *user, const struct channel *ch)
 	cJSON_AddItemToArray(list, o);
 }
 
+/* What mode `auto` knows of the path; zeros in the other modes. */
+static void put_model(cJSON *o, const struct link_stats *l)
+{
+	cJSON_AddStringToObject(o, "state", l->state);
+	put_number(o, "min_rtt_us", l->min_rtt_us);
+	put_number(o, "cwnd_bytes", l->cwnd_bytes);
+	put_number(o, "inflight_bytes", l->inflight_bytes);
+	put_number(o, "pacing_rate", l->pacing_rate);
+	put_number(o, "delivery_rate", l->delivery_rate);
+	put_number(o, "segments_lost", l->segs_lost);
+	put_number(o, "segments_spurious", l->segs_spurious);
+	put_number(o, "probes", l->probes_sent);
+}
+
 static void put_peer(cJSON *list, const struct peer *p)
 {
 	cJSON *o = cJSON_CreateObject();
@@ -82,6 +96,7 @@ static void put_peer(cJSON *list, const struct peer *p)
 	put_number(o, "rtt_us", l.srtt_us);
 	put_number(o, "window", l.window);
 	put_number(o, "inflight", l.inflight);
+	put_model(cJSON_AddObjectToObject(o, "congestion"), &l);
 	put_connections(o, &s);
 	put_link(o, &l);
 	session_each_channel(p->session, put_channel, cJSON_AddArrayToObject(o, "channels"));

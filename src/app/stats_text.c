@@ -74,6 +74,10 @@ static void put_peer(FILE *f, const struct peer *p)
 	fprintf(f, "  retransmitted %.2f %% of %llu segments\n",
 		100 * ratio(l.segs_retransmitted, l.segs_sent), (unsigned long long)l.segs_sent);
 	fprintf(f, "  window        %u segments, %u in flight\n", l.window, l.inflight);
+	if (l.state[0])
+		fprintf(f, "  congestion    %s, pacing %.3f MB/s, delivery %.3f MB/s, min rtt %.3f ms\n",
+			l.state, (double)l.pacing_rate / 1e6, (double)l.delivery_rate / 1e6,
+			(double)l.min_rtt_us / 1e3);
 	fprintf(f, "  queued        %zu bytes\n", l.queued_bytes);
 	fprintf(f, "  payload       in %.3f MiB, out %.3f MiB\n", mib(l.payload_received),
 		mib(l.payload_sent));

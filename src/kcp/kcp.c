@@ -6,17 +6,18 @@
 #include "kcp_int.h"
 #include "tt_err.h"
 
-/* Windows of `auto`, segments: with 1.3 kB each they carry 1.4 MB a round trip. */
-#define AUTO_SND_WND 1024
-#define AUTO_RCV_WND 2048
+/* Windows of `auto`, segments: 22 MB a round trip, what the nonce rule of a link lets be in flight.
+ * Budgets keep them from being filled by many. */
+#define AUTO_SND_WND 16384
+#define AUTO_RCV_WND 16384
 
 static const struct kcp_mode modes[] = {
-	[TT_MODE_AUTO] = {10, 3, true, false, true, AUTO_SND_WND, AUTO_RCV_WND},
-	[TT_MODE_DEFAULT] = {100, 0, false, true, false, 32, 128},
-	[TT_MODE_NORMAL] = {40, 2, false, true, false, 32, 128},
-	[TT_MODE_FAST] = {30, 2, false, false, false, 64, 128},
-	[TT_MODE_FAST2] = {20, 2, true, false, false, 96, 128},
-	[TT_MODE_FAST3] = {10, 1, true, false, false, 128, 128},
+	[TT_MODE_AUTO] = {10, 3, true, false, AUTO_SND_WND, AUTO_RCV_WND},
+	[TT_MODE_DEFAULT] = {100, 0, false, true, 32, 128},
+	[TT_MODE_NORMAL] = {40, 2, false, true, 32, 128},
+	[TT_MODE_FAST] = {30, 2, false, false, 64, 128},
+	[TT_MODE_FAST2] = {20, 2, true, false, 96, 128},
+	[TT_MODE_FAST3] = {10, 1, true, false, 128, 128},
 };
 
 int kcp_new(struct kcp **out, const struct kcp_config *cfg, tt_time now)
@@ -41,6 +42,11 @@ int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint
 	k->mss = cfg->mtu - KCP_HEADER;
 	k->mode = modes[cfg->mode];
 	k->message = cfg->message;
+	k->sack = cfg->sack;
+	k->flight = cfg->flight;
+	k->user = cfg->user;
+	k->snd_budget = cfg->snd_budget;
+	k->rcv_budget = cfg->rcv_budget;
 	k->snd_wnd = cfg->snd_wnd ? cfg->snd_wnd : k->mode.snd_wnd;
 	k->rcv_wnd = cfg->rcv_wnd ? cfg->rcv_wnd : k->mode.rcv_wnd;
 	k->adv_wnd = k->rcv_wnd;
@@ -50,13 +56,12 @@ int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint
 		k->lists[i] = (struct kcp_list){KCP_NIL, KCP_NIL};
 	for (unsigned i = 0; i < KCP_EVIDENCE; i++)
 		k->evidence[i] = k->tx_next - 1; /* earlier than all transmissions */
-	k->reorder = KCP_REORDER_MIN;
 	k->cwnd = 1;
 	k->incr = k->mss;
 	k->ssthresh = KCP_SSTHRESH_MIN;
 	k->rmt_wnd = KCP_RMT_WND_INIT;
 	k->rto = KCP_RTO_INIT;
-	k->tell_at = k->probe_at = TT_TIME_NEVER;
+	k->ack_at = k->tell_at = k->probe_at = TT_TIME_NEVER;
 	*out = k;
 	return TT_OK;
 }
@@ -65,6 +70,9 @@ void kcp_free(struct kcp *k)
 {
 	if (!k)
 		return;
+	kcp_leave_flight(k);
+	kcp_budget_give(k->snd_budget, k->pending);
+	kcp_budget_give(k->rcv_budget, k->rcv_bytes);
 	for (uint32_t i = 0; i < k->snd_cap; i++)
 		tt_free(k->mem, k->snd[i].buf);
 	for (uint32_t i = 0; i < k->rcv_cap; i++)
@@ -77,6 +85,7 @@ void kcp_free(struct kcp *k)
 	tt_free(k->mem, k->snd);
 	tt_free(k->mem, k->rcv);
 	tt_free(k->mem, k->acks);
+	tt_free(k->mem, k->late);
 	tt_free(k->mem, k);
 }
 
@@ -162,6 +171,10 @@ void kcp_trim(struct kcp *k)
 	k->bytes -= k->ack_cap * sizeof(*k->acks);
 	k->acks = NULL;
 	k->ack_cap = k->ack_head = k->ack_end = 0;
+	if (k->late)
+		k->bytes -= KCP_SACK_LATE * sizeof(*k->late);
+	tt_free(k->mem, k->late);
+	k->late = NULL;
 	k->ack_merge = false;
 }
 
@@ -187,6 +200,11 @@ void kcp_tidy(struct kcp *k)
 uint32_t kcp_conv(const struct kcp *k)
 {
 	return k->conv;
+}
+
+void *kcp_user(const struct kcp *k)
+{
+	return k->user;
 }
 
 void kcp_set_conv(struct kcp *k, uint32_t conv)

@@ -8,8 +8,11 @@
  * that wait for one packet, those in order merge into the newest, since una says the rest.
  *
  * Wire: segments of a 24-byte little-endian header and a payload. conv u32, cmd u8 (PUSH 81, ACK
- * 82, WASK 83, WINS 84), frg u8, wnd u16, ts u32 (milliseconds), sn u32, una u32, len u32. One
- * packet holds any number of segments.
+ * 82, WASK 83, WINS 84; SACK 85, which KCP does not know), frg u8, wnd u16, ts u32 (milliseconds),
+ * sn u32, una u32, len u32. One packet holds any number of segments.
+ *
+ * Mode `auto` has no congestion control here: its windows are wide, and the owner of the flight
+ * (kcp_flight.h) that it is meant for decides what goes out.
  *
  * The windows are rings indexed by `sn & mask` that grow on demand: an ACK costs the same whatever
  * is in flight, and an idle stream holds no buffers.
@@ -22,6 +25,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "kcp_budget.h"
+#include "kcp_flight.h"
 #include "tt_log.h"
 #include "tt_mem.h"
 #include "tt_mode.h"
@@ -35,10 +40,18 @@ struct kcp;
 struct kcp_config {
 	uint32_t conv;
 	enum tt_mode mode;
-	uint32_t mtu;             /* largest packet that kcp_output may fill, bytes, 50..65535 */
-	uint32_t snd_wnd;         /* segments; 0: the mode's own */
-	uint32_t rcv_wnd;         /* segments; 0: the mode's own */
-	bool message;             /* keep message borders (frg); false: byte stream */
+	uint32_t mtu;     /* largest packet that kcp_output may fill, bytes, 50..65535 */
+	uint32_t snd_wnd; /* segments; 0: the mode's own */
+	uint32_t rcv_wnd; /* segments; 0: the mode's own */
+	bool message;     /* keep message borders (frg); false: byte stream */
+	bool sack;        /* the peer takes SACK segments */
+	/* Shared by the streams of one path, borrowed; it decides what is lost. NULL: the stream
+	 * has timers and loss detection of its own, after its mode. */
+	struct kcp_flight *flight;
+	void *user; /* the owner's, for kcp_user */
+	/* What it may hold unacknowledged and unread, besides the windows; borrowed, may be NULL.
+	 */
+	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
@@ -71,6 +84,7 @@ int kcp_new(struct kcp **out, const struct kcp_config *cfg, tt_time now);
 void kcp_free(struct kcp *k);
 
 uint32_t kcp_conv(const struct kcp *k);
+void *kcp_user(const struct kcp *k);
 
 /** Moves the stream to another conv: segments sent from now on carry it, only it is accepted. */
 void kcp_set_conv(struct kcp *k, uint32_t conv);
@@ -99,8 +113,18 @@ void kcp_send_commit(struct kcp *k, size_t len);
  */
 int kcp_send(struct kcp *k, const void *data, size_t len);
 
+/** With a flight: so little waits to be sent for the first time that more should be handed in. */
+bool kcp_send_low(const struct kcp *k);
+
 /** Payload bytes handed in and not yet acknowledged by the peer. */
 size_t kcp_send_pending(const struct kcp *k);
+
+/**
+ * The owner of the flight gives a transmission of segment sn up: it leaves the flight, and its
+ * segment is due to be repeated, if it was the segment's last one. `timeout`: for want of any ACK,
+ * else because later ones arrived.
+ */
+void kcp_lost(struct kcp *k, uint32_t sn, uint32_t number, bool timeout);
 
 /** The peer has everything (said by other means): drops what is pending, as if acknowledged. */
 void kcp_send_drop(struct kcp *k);

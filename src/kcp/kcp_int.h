@@ -10,6 +10,9 @@
  * segments therefore costs O(1) each, whatever the window, where a heap would pay O(log n) for
  * every ACK and a scan O(n) for every tick.
  *
+ * With a flight, the time of a transmission and what becomes of it are kept there, and the timer
+ * lists stay empty; only `resend` is used.
+ *
  * Loss. Each transmission gets a number, tx_seq, as QUIC does. An ACK of a transmission is evidence
  * that the earlier ones, if still unacknowledged, are late. KCP's fastack counter ("this many
  * packets acknowledged something later") is the test "the n-th largest evidence is later than
@@ -25,6 +28,7 @@ enum {
 	KCP_CMD_ACK = 82,
 	KCP_CMD_WASK = 83,
 	KCP_CMD_WINS = 84,
+	KCP_CMD_SACK = 85,
 };
 
 enum {
@@ -50,11 +54,26 @@ enum {
 #define KCP_LEVELS 12u        /* backoff levels; 200 ms * 1.5^11 is 17 s, * 2^11 the cap */
 #define KCP_RESEND KCP_LEVELS /* list number of the repeats that are due */
 #define KCP_LISTS (KCP_LEVELS + 1)
+#define KCP_LIST_NONE 15u /* in flight, and the flight keeps the time */
+/*
+ * Payload of a SACK: u32 `top`, u8 count, so many u32, a bitmap. Bit i of byte j of the bitmap says
+ * that segment top - 1 - (8 j + i) is there; the numbers are those of segments that came late, too
+ * far behind for the bitmap. Each segment so stands in many SACKs one after the other, and a path
+ * that loses ACKs causes no repeats.
+ */
+#define KCP_SACK_BITS 256u
+#define KCP_SACK_LATE 16u
+#define KCP_SACK_HEAD 5u
+#define KCP_SACK_MAX (KCP_SACK_HEAD + 4 * KCP_SACK_LATE + KCP_SACK_BITS / 8)
+/* With a flight an ACK waits for more of them, so long or for so many (RFC 9000, 13.2.1
+ * and 13.2.2): one for each packet would be 6 % of the bytes on the network. */
+#define KCP_ACK_DELAY TT_MS(1)
+#define KCP_ACK_COUNT 10u
 #define KCP_NIL UINT16_MAX
-#define KCP_EVIDENCE 3u    /* largest fast-resend count of the modes */
-#define KCP_REORDER_MIN 3u /* transmissions, as QUIC's packet threshold (RFC 9002) */
-#define KCP_REORDER_MAX 256u
-#define KCP_REORDER_KEEP 16u /* round trips until a raised threshold is halved */
+#define KCP_UNSENT_MAX 128u /* segments that wait in a stream whose flight others share */
+#define KCP_SEG_COST 64u    /* bytes that a segment costs beside its payload, about */
+#define KCP_WND_FLOOR 2u    /* segments that a reader without backlog may always be sent */
+#define KCP_EVIDENCE 3u     /* largest fast-resend count of the modes */
 
 /* What a mode means. Times in ms. */
 struct kcp_mode {
@@ -62,7 +81,6 @@ struct kcp_mode {
 	uint8_t resend;       /* overtaken by so many packets: lost; 0: only the timer repeats */
 	bool nodelay;         /* minimum RTO 30 ms and backoff by 1.5, else 100 ms and 2 */
 	bool cwnd;            /* KCP's congestion window applies */
-	bool adaptive;        /* loss by distance in transmissions, adapted to reordering */
 	uint16_t snd_wnd, rcv_wnd;
 };
 
@@ -91,7 +109,7 @@ enum kcp_cause {
 struct kcp_snd_slot {
 	struct kcp_buf *buf; /* NULL once acknowledged */
 	tt_time sent;        /* last transmission */
-	uint32_t tx_seq;     /* number of the last transmission */
+	uint32_t tx_seq;     /* number of the last transmission, in the flight if there is one */
 	uint16_t first_ms;   /* low bits of the first transmission's ts, bounds an RTT sample */
 	uint16_t len;
 	uint16_t next, prev; /* slot indices in its list */
@@ -125,7 +143,10 @@ struct kcp {
 	uint32_t conv;
 	uint32_t mtu, mss;
 	struct kcp_mode mode;
-	bool message;
+	bool message, sack;
+	struct kcp_flight *flight; /* NULL: timers and loss detection of its own */
+	void *user;
+	struct kcp_budget *snd_budget, *rcv_budget;
 
 	struct kcp_buf *pool;
 	uint32_t pool_n;
@@ -148,9 +169,7 @@ struct kcp {
 	uint32_t evidence[KCP_EVIDENCE]; /* largest acknowledged transmissions, largest first */
 	uint32_t packet_evidence;        /* the largest one in the packet that is being read */
 	bool packet_has_evidence;
-	uint32_t reorder;      /* adaptive: transmissions */
-	tt_time reorder_since; /* when it was last changed */
-	uint32_t recovery;     /* losses of transmissions before this one shrink cwnd no more */
+	uint32_t recovery; /* losses of transmissions before this one shrink cwnd no more */
 	uint32_t cwnd, ssthresh;
 	uint64_t incr; /* cwnd in bytes, as KCP keeps it */
 	uint32_t rmt_wnd;
@@ -173,19 +192,31 @@ struct kcp {
 	uint32_t rcv_wnd;
 	uint32_t rcv_head, rcv_nxt; /* first unread, first missing */
 	uint32_t rcv_held;          /* used slots at or after rcv_nxt */
-	uint32_t rcv_off;           /* bytes read of the head */
-	uint32_t adv_wnd;           /* window in the last packet out */
-	size_t rcv_bytes;           /* payload held, read or not */
-	size_t ready, partial;      /* readable bytes; those of an unfinished message */
+	uint32_t rcv_top;           /* one after the last of them, while there are */
+	uint32_t *late;             /* KCP_SACK_LATE segments that came late, NULL: no memory yet */
+	uint32_t late_n;       /* how many came; the newest is at (late_n - 1) % KCP_SACK_LATE */
+	uint32_t rcv_off;      /* bytes read of the head */
+	uint32_t adv_wnd;      /* window in the last packet out */
+	size_t rcv_bytes;      /* what is held costs so much: payload and KCP_SEG_COST each */
+	size_t unread_bytes;   /* of that, what is in order */
+	size_t ready, partial; /* readable bytes; those of an unfinished message */
 	struct kcp_ack *acks;
 	uint32_t ack_cap, ack_head, ack_end;
-	bool ack_merge; /* the last pending ACK may give way to the next in order */
+	uint32_t acks_waiting; /* segments that came since an ACK went out */
+	tt_time ack_at;        /* when the ACK that waits goes out, TT_TIME_NEVER: none waits */
+	bool ack_merge;        /* the last pending ACK may give way to the next in order */
 
 	struct kcp_stats st;
 };
 
 /** kcp_new with both first sequence numbers given, so that tests reach their wrap-around. */
 int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint32_t sn);
+
+/** Of which kind repeats are: a flight's owner paces them as it does all that it sends. */
+static inline unsigned kcp_repeats_are(const struct kcp *k)
+{
+	return k->flight ? KCP_DUE_DATA : KCP_DUE_URGENT;
+}
 
 static inline int32_t kcp_diff(uint32_t a, uint32_t b)
 {
@@ -239,7 +270,7 @@ void kcp_tidy(struct kcp *k);
 /** Nothing queued, in flight, unread or to be acknowledged, and memory to give back. */
 bool kcp_trimmable(const struct kcp *k);
 
-/* ---- kcp_send.c ---- */
+/* ---- kcp_ack.c ---- */
 
 /** Segments up to `una` have arrived. una must be in [snd_una, snd_nxt]. */
 void kcp_ack_until(struct kcp *k, uint32_t una);
@@ -247,11 +278,22 @@ void kcp_ack_until(struct kcp *k, uint32_t una);
 /** An ACK segment: sn has arrived in the transmission that carried ts. Anything may be in it. */
 void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts);
 
+/** Segment sn has arrived in whatever transmission. Anything may be in it. */
+void kcp_ack_any(struct kcp *k, uint32_t sn);
+
+/** Takes what this stream has in flight out of the shared flight, if there is one. */
+void kcp_leave_flight(struct kcp *k);
+
+/* ---- kcp_send.c ---- */
+
+/** Payload bytes left the queue and the flight. */
+void kcp_unqueued(struct kcp *k, size_t len);
+
 /** New segments may be sent now. */
 bool kcp_can_send_new(const struct kcp *k);
 
 /** The segment has just been put into a packet. */
-void kcp_mark_sent(struct kcp *k, struct kcp_snd_slot *s);
+void kcp_mark_sent(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s);
 
 void kcp_list_push(struct kcp *k, unsigned list, struct kcp_snd_slot *s);
 void kcp_list_remove(struct kcp *k, struct kcp_snd_slot *s);
@@ -272,9 +314,6 @@ void kcp_evidence_add(struct kcp *k, uint32_t tx_seq);
 /** End of a packet: queues what its ACKs showed to be lost. */
 void kcp_detect_losses(struct kcp *k);
 
-/** A segment that ACKs had overtaken came after all: waits for more evidence from now on. */
-void kcp_reordered(struct kcp *k);
-
 /** snd_una moved in this packet: KCP's window growth. */
 void kcp_cwnd_grow(struct kcp *k);
 
@@ -286,6 +325,9 @@ void kcp_cwnd_timeout(struct kcp *k);
 /** A PUSH segment. TT_OK (also when it was dropped) or TT_ENOMEM. */
 int kcp_push_in(
 	struct kcp *k, uint32_t sn, uint32_t ts, uint8_t frg, const uint8_t *data, uint16_t len);
+
+/** An ACK is owed, and it has waited long enough. */
+bool kcp_ack_ripe(const struct kcp *k);
 
 /** Free segments of the receive window, as told to the peer. */
 uint32_t kcp_rcv_wnd_free(const struct kcp *k);

@@ -46,12 +46,6 @@ void kcp_evidence_add(struct kcp *k, uint32_t tx_seq)
 	k->packet_has_evidence = true;
 }
 
-void kcp_reordered(struct kcp *k)
-{
-	k->reorder = kcp_min(k->reorder * 2, KCP_REORDER_MAX);
-	k->reorder_since = k->now;
-}
-
 /* One packet counts once, with the latest transmission that it acknowledges. */
 static void evidence_commit(struct kcp *k)
 {
@@ -91,27 +85,14 @@ void kcp_detect_losses(struct kcp *k)
 	if (k->mode.resend == 0)
 		return;
 
-	/* Fixed modes: overtaken by `resend` packets. Adaptive: by so many transmissions, whatever
-	 * packets their ACKs shared; more of them while the path reorders. */
-	uint32_t latest = k->evidence[k->mode.adaptive ? 0 : k->mode.resend - 1];
-	int32_t distance = 1;
-	if (k->mode.adaptive) {
-		if (k->reorder > KCP_REORDER_MIN &&
-			k->now - k->reorder_since > KCP_REORDER_KEEP * k->srtt) {
-			k->reorder =
-				k->reorder / 2 < KCP_REORDER_MIN ? KCP_REORDER_MIN : k->reorder / 2;
-			k->reorder_since = k->now;
-		}
-		distance = (int32_t)k->reorder;
-	}
-
+	uint32_t latest = k->evidence[k->mode.resend - 1];
 	bool shrink = false;
 	uint32_t levels = k->lists_used & ~(1u << KCP_RESEND);
 	while (levels) {
 		unsigned level = (unsigned)__builtin_ctz(levels);
 		struct kcp_snd_slot *s;
 		levels &= levels - 1;
-		while ((s = kcp_list_first(k, level)) && kcp_diff(latest, s->tx_seq) >= distance) {
+		while ((s = kcp_list_first(k, level)) && kcp_diff(latest, s->tx_seq) > 0) {
 			kcp_list_remove(k, s);
 			s->cause = KCP_CAUSE_FAST;
 			kcp_list_push(k, KCP_RESEND, s);

@@ -40,7 +40,7 @@ static bool header_get(struct header *h, const uint8_t *pkt, size_t len)
 	h->sn = get32(pkt + 12);
 	h->una = get32(pkt + 16);
 	h->len = get32(pkt + 20);
-	return h->cmd >= KCP_CMD_PUSH && h->cmd <= KCP_CMD_WINS && h->len <= len - KCP_HEADER &&
+	return h->cmd >= KCP_CMD_PUSH && h->cmd <= KCP_CMD_SACK && h->len <= len - KCP_HEADER &&
 	       h->len <= UINT16_MAX;
 }
 
@@ -84,6 +84,26 @@ static void window_update(struct kcp *k, const struct header *h)
 	}
 }
 
+static int sack_in(struct kcp *k, const struct header *h, const uint8_t *data)
+{
+	const uint8_t *p = data + KCP_SACK_HEAD, *end = data + h->len;
+
+	if (h->len < KCP_SACK_HEAD || h->len > KCP_SACK_MAX || end - p < 4 * data[4])
+		return TT_EPROTO;
+	uint32_t sn = get32(data);
+	k->st.acks_received++;
+	kcp_ack_one(k, h->sn, h->ts);
+	for (unsigned i = 0; i < data[4]; i++, p += 4)
+		kcp_ack_any(k, get32(p));
+	for (; p != end; p++, sn -= 8) {
+		for (uint32_t i = 0; i < 8; i++) {
+			if (*p >> i & 1)
+				kcp_ack_any(k, sn - 1 - i);
+		}
+	}
+	return TT_OK;
+}
+
 static int segment_in(struct kcp *k, const struct header *h, const uint8_t *data)
 {
 	switch (h->cmd) {
@@ -91,6 +111,8 @@ static int segment_in(struct kcp *k, const struct header *h, const uint8_t *data
 		k->st.acks_received++;
 		kcp_ack_one(k, h->sn, h->ts);
 		return TT_OK;
+	case KCP_CMD_SACK:
+		return sack_in(k, h, data);
 	case KCP_CMD_PUSH:
 		return kcp_push_in(k, h->sn, h->ts, h->frg, data, (uint16_t)h->len);
 	case KCP_CMD_WASK:
@@ -129,7 +151,8 @@ int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now)
 	}
 	if (kcp_diff(una, k->snd_una) > 0)
 		kcp_ack_until(k, una);
-	kcp_detect_losses(k);
+	if (!k->flight)
+		kcp_detect_losses(k);
 	if (k->snd_una != una_before)
 		kcp_cwnd_grow(k);
 	kcp_tidy(k);
@@ -153,15 +176,66 @@ static uint8_t *header_put(const struct kcp *k, uint8_t *p, uint8_t cmd, uint8_t
 	return put32(p, len);
 }
 
+static void acks_gone(struct kcp *k)
+{
+	k->acks_waiting = 0;
+	k->ack_at = TT_TIME_NEVER;
+}
+
+/* Those that una does not say yet; returns how many. */
+static uint32_t put_late(const struct kcp *k, uint8_t *p)
+{
+	uint32_t have = k->late ? kcp_min(k->late_n, KCP_SACK_LATE) : 0, n = 0;
+
+	for (uint32_t i = 1; i <= have; i++) {
+		uint32_t sn = k->late[(k->late_n - i) % KCP_SACK_LATE];
+		if (kcp_diff(sn, k->rcv_nxt) < 0)
+			continue;
+		p = put32(p, sn);
+		n++;
+	}
+	return n;
+}
+
+/* One segment says it all: what came out of order, and with una the rest. */
+static uint8_t *put_sack(struct kcp *k, uint8_t *p, const uint8_t *end)
+{
+	uint32_t bits = kcp_min(k->rcv_top - k->rcv_nxt, KCP_SACK_BITS);
+	const struct kcp_ack *a = &k->acks[k->ack_head];
+	uint8_t body[KCP_SACK_MAX] = {0};
+	uint32_t late = put_late(k, body + KCP_SACK_HEAD);
+	uint8_t *map = body + KCP_SACK_HEAD + 4 * late;
+	uint32_t len = KCP_SACK_HEAD + 4 * late + (bits + 7) / 8;
+
+	if (end - p < (ptrdiff_t)(KCP_HEADER + len))
+		return p;
+	put32(body, k->rcv_top);
+	body[4] = (uint8_t)late;
+	for (uint32_t i = 0; i < bits; i++)
+		map[i / 8] |= (uint8_t)(kcp_rcv_at(k, k->rcv_top - 1 - i)->used << i % 8);
+	p = header_put(k, p, KCP_CMD_SACK, 0, a->ts, a->sn, len);
+	memcpy(p, body, len);
+	k->ack_head = k->ack_end = 0;
+	acks_gone(k);
+	k->st.acks_sent++;
+	return p + len;
+}
+
 static uint8_t *put_acks(struct kcp *k, uint8_t *p, const uint8_t *end)
 {
+	if (!kcp_ack_ripe(k))
+		return p;
+	if (k->sack && k->rcv_held > 0 && k->ack_head != k->ack_end)
+		return put_sack(k, p, end);
 	while (k->ack_head != k->ack_end && end - p >= KCP_HEADER) {
 		const struct kcp_ack *a = &k->acks[k->ack_head++];
 		p = header_put(k, p, KCP_CMD_ACK, 0, a->ts, a->sn, 0);
 		k->st.acks_sent++;
 	}
-	if (k->ack_head == k->ack_end)
+	if (k->ack_head == k->ack_end) {
 		k->ack_head = k->ack_end = 0;
+		acks_gone(k);
+	}
 	return p;
 }
 
@@ -188,7 +262,9 @@ static uint8_t *put_push(
 {
 	if (end - p < (ptrdiff_t)(KCP_HEADER + s->len))
 		return NULL;
-	kcp_mark_sent(k, s);
+	if (k->flight && kcp_flight_reserve(k->flight) != TT_OK)
+		return NULL;
+	kcp_mark_sent(k, sn, s);
 	p = header_put(k, p, KCP_CMD_PUSH, s->frg, kcp_ms(k->now), sn, s->len);
 	if (s->len > 0)
 		memcpy(p, s->buf->data, s->len);
@@ -229,8 +305,11 @@ size_t kcp_output_some(struct kcp *k, uint8_t *dst, size_t cap, unsigned kinds, 
 	kcp_touch(k, now);
 	k->reserved = 0; /* the open segment may go out now */
 	if (kinds & KCP_DUE_URGENT)
-		p = put_repeats(k, put_probes(k, put_acks(k, p, end), end), end);
-	if ((kinds & KCP_DUE_DATA) && !((kinds & KCP_DUE_URGENT) && kcp_list_first(k, KCP_RESEND)))
+		p = put_probes(k, put_acks(k, p, end), end);
+	if (kinds & kcp_repeats_are(k))
+		p = put_repeats(k, p, end);
+	if ((kinds & KCP_DUE_DATA) &&
+		!((kinds & kcp_repeats_are(k)) && kcp_list_first(k, KCP_RESEND)))
 		p = put_new(k, p, end);
 	if (p != dst) {
 		k->adv_wnd = kcp_rcv_wnd_free(k);

@@ -9,7 +9,18 @@
 
 uint32_t kcp_rcv_wnd_free(const struct kcp *k)
 {
-	return k->rcv_wnd - (k->rcv_nxt - k->rcv_head);
+	uint32_t unread = k->rcv_nxt - k->rcv_head;
+	uint32_t wnd = k->rcv_wnd - unread;
+
+	if (!k->rcv_budget)
+		return wnd;
+	/* What came out of order lies inside the window and has been paid for. */
+	size_t early = k->rcv_bytes - k->unread_bytes;
+	size_t room = kcp_budget_room(k->rcv_budget, k->unread_bytes) + early;
+	size_t segs = room / (k->mss + KCP_SEG_COST);
+	if (segs < KCP_WND_FLOOR && unread == 0)
+		segs = KCP_WND_FLOOR;
+	return segs < wnd ? (uint32_t)segs : wnd;
 }
 
 static int ring_reserve(struct kcp *k, uint32_t n)
@@ -59,20 +70,46 @@ static int ack_reserve(struct kcp *k)
 /*
  * `in_order`: una says all that this ACK says, but for ts. Of a run of those that wait for the same
  * packet only the last is kept: it carries the newest RTT sample, and one ACK for each PUSH would
- * cost a loaded reverse path 2 % of the bytes for nothing.
+ * cost a loaded reverse path 2 % of the bytes for nothing. SACKs say everything, in order or not.
  */
 static int ack_add(struct kcp *k, uint32_t sn, uint32_t ts, bool in_order)
 {
-	if (in_order && k->ack_merge && k->ack_end > k->ack_head) {
-		k->acks[k->ack_end - 1] = (struct kcp_ack){sn, ts};
-		return TT_OK;
+	bool merge = ((in_order && k->ack_merge) || k->sack) && k->ack_end > k->ack_head;
+	if (!merge) {
+		int rc = ack_reserve(k);
+		if (rc != TT_OK)
+			return rc;
+		k->ack_end++;
+		k->ack_merge = in_order;
 	}
-	int rc = ack_reserve(k);
-	if (rc != TT_OK)
-		return rc;
-	k->acks[k->ack_end++] = (struct kcp_ack){sn, ts};
-	k->ack_merge = in_order;
+	k->acks[k->ack_end - 1] = (struct kcp_ack){sn, ts};
+	if (k->acks_waiting++ == 0)
+		k->ack_at = k->now + KCP_ACK_DELAY;
 	return TT_OK;
+}
+
+/* For the next SACKs. Without memory the peer repeats the segment once more. */
+static void note_late(struct kcp *k, uint32_t sn)
+{
+	size_t size = KCP_SACK_LATE * sizeof(*k->late);
+
+	if (!k->sack || k->rcv_held == 0 || kcp_diff(k->rcv_top, sn) <= (int32_t)KCP_SACK_BITS / 2)
+		return;
+	if (!k->late) {
+		k->late = tt_alloc(k->mem, size);
+		if (!k->late)
+			return;
+		k->bytes += size;
+		k->late_n = 0;
+	}
+	k->late[k->late_n++ % KCP_SACK_LATE] = sn;
+}
+
+bool kcp_ack_ripe(const struct kcp *k)
+{
+	if (k->ack_head == k->ack_end)
+		return false;
+	return !k->flight || k->acks_waiting >= KCP_ACK_COUNT || k->ack_at <= k->now;
 }
 
 /* ---- segments in ---- */
@@ -80,7 +117,9 @@ static int ack_add(struct kcp *k, uint32_t sn, uint32_t ts, bool in_order)
 static void slot_release(struct kcp *k)
 {
 	struct kcp_rcv_slot *s = kcp_rcv_at(k, k->rcv_head++);
-	k->rcv_bytes -= s->len;
+	k->rcv_bytes -= s->len + KCP_SEG_COST;
+	k->unread_bytes -= s->len + KCP_SEG_COST;
+	kcp_budget_give(k->rcv_budget, s->len + KCP_SEG_COST);
 	kcp_buf_put(k, s->buf);
 	*s = (struct kcp_rcv_slot){0};
 	k->rcv_off = 0;
@@ -91,6 +130,7 @@ static void take_in_order(struct kcp *k)
 {
 	const struct kcp_rcv_slot *s = kcp_rcv_at(k, k->rcv_nxt++);
 	k->rcv_held--;
+	k->unread_bytes += s->len + KCP_SEG_COST;
 	k->st.bytes_received += s->len;
 	k->partial += s->len;
 	if (!k->message || s->frg == 0) {
@@ -106,7 +146,10 @@ static int store(struct kcp *k, uint32_t sn, uint8_t frg, const uint8_t *data, u
 {
 	/* A segment of the peer may be larger than ours; the sum must not be. The first missing
 	 * one is always taken, or a full buffer behind a gap would stop the stream for good. */
-	if (sn != k->rcv_nxt && k->rcv_bytes + len > (size_t)k->rcv_wnd * k->mss)
+	size_t cost = len + KCP_SEG_COST;
+	if (sn != k->rcv_nxt &&
+		(k->rcv_bytes + cost > (size_t)k->rcv_wnd * (k->mss + KCP_SEG_COST) ||
+			cost > kcp_budget_free(k->rcv_budget)))
 		return TT_ENOMEM;
 	if (ring_reserve(k, sn - k->rcv_head + 1) != TT_OK)
 		return TT_ENOMEM;
@@ -118,8 +161,10 @@ static int store(struct kcp *k, uint32_t sn, uint8_t frg, const uint8_t *data, u
 		memcpy(b->data, data, len);
 	}
 	*kcp_rcv_at(k, sn) = (struct kcp_rcv_slot){b, len, frg, true};
-	k->rcv_bytes += len;
-	k->rcv_held++;
+	k->rcv_bytes += cost;
+	kcp_budget_take(k->rcv_budget, cost);
+	if (k->rcv_held++ == 0 || kcp_diff(sn + 1, k->rcv_top) > 0)
+		k->rcv_top = sn + 1;
 	return TT_OK;
 }
 
@@ -141,6 +186,7 @@ int kcp_push_in(
 		int rc = store(k, sn, frg, data, len);
 		if (rc != TT_OK)
 			return rc;
+		note_late(k, sn);
 		k->tell_open = false;
 		k->tells_left = 0;
 		k->tell_at = TT_TIME_NEVER;

@@ -31,6 +31,8 @@ void kcp_list_push(struct kcp *k, unsigned list, struct kcp_snd_slot *s)
 
 void kcp_list_remove(struct kcp *k, struct kcp_snd_slot *s)
 {
+	if (s->list == KCP_LIST_NONE)
+		return;
 	struct kcp_list *l = &k->lists[s->list];
 	if (s->prev == KCP_NIL)
 		l->head = s->next;
@@ -86,7 +88,19 @@ static int ring_reserve(struct kcp *k, uint32_t n)
 static uint32_t slots_free(const struct kcp *k)
 {
 	uint32_t used = k->snd_end - k->snd_una;
-	return used < k->snd_wnd ? k->snd_wnd - used : 0;
+	uint32_t room = used < k->snd_wnd ? k->snd_wnd - used : 0;
+
+	if (k->flight) {
+		uint32_t unsent = k->snd_end - k->snd_nxt;
+		room = kcp_min(room, unsent < KCP_UNSENT_MAX ? KCP_UNSENT_MAX - unsent : 0);
+	}
+	if (k->snd_budget && room > 0) {
+		size_t segs = kcp_budget_room(k->snd_budget, k->pending) / k->mss;
+		if (segs == 0 && used == 0)
+			segs = 1; /* everybody gets on */
+		room = segs < room ? (uint32_t)segs : room;
+	}
+	return room;
 }
 
 /* Stream mode: the last segment, when it is unsent and has room. */
@@ -124,6 +138,19 @@ static void slot_append(struct kcp *k, uint32_t len, uint8_t frg)
 	s->xmit = 0;
 	s->level = 0;
 	s->cause = KCP_CAUSE_RESUME;
+}
+
+static void queued(struct kcp *k, size_t len)
+{
+	k->pending += len;
+	k->st.bytes_sent += len;
+	kcp_budget_take(k->snd_budget, len);
+}
+
+void kcp_unqueued(struct kcp *k, size_t len)
+{
+	k->pending -= len;
+	kcp_budget_give(k->snd_budget, len);
 }
 
 /* ---- the application ---- */
@@ -182,8 +209,7 @@ void kcp_send_commit(struct kcp *k, size_t len)
 		slot_append(k, part, 0);
 		left -= part;
 	}
-	k->pending += len;
-	k->st.bytes_sent += len;
+	queued(k, len);
 }
 
 static int send_stream(struct kcp *k, const uint8_t *data, size_t len)
@@ -232,8 +258,7 @@ static int send_message(struct kcp *k, const uint8_t *data, size_t len)
 				part);
 		slot_append(k, part, (uint8_t)(count - 1 - i));
 	}
-	k->pending += len;
-	k->st.bytes_sent += len;
+	queued(k, len);
 	return (int)len;
 }
 
@@ -242,12 +267,17 @@ int kcp_send(struct kcp *k, const void *data, size_t len)
 	return k->message ? send_message(k, data, len) : send_stream(k, data, len);
 }
 
+bool kcp_send_low(const struct kcp *k)
+{
+	return k->snd_end - k->snd_nxt <= KCP_UNSENT_MAX / 2;
+}
+
 size_t kcp_send_pending(const struct kcp *k)
 {
 	return k->pending;
 }
 
-/* ---- acknowledgement ---- */
+/* ---- packets ---- */
 
 bool kcp_can_send_new(const struct kcp *k)
 {
@@ -259,7 +289,7 @@ bool kcp_can_send_new(const struct kcp *k)
 	return k->snd_nxt - k->snd_una < wnd;
 }
 
-void kcp_mark_sent(struct kcp *k, struct kcp_snd_slot *s)
+void kcp_mark_sent(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s)
 {
 	if (s->state == KCP_SLOT_UNSENT) {
 		s->state = KCP_SLOT_SENT;
@@ -274,77 +304,15 @@ void kcp_mark_sent(struct kcp *k, struct kcp_snd_slot *s)
 	}
 	if (s->xmit < UINT8_MAX)
 		s->xmit++;
+	tt_time former = s->xmit > 1 ? s->sent : 0;
 	s->sent = k->now;
-	s->tx_seq = k->tx_next++;
-	kcp_list_push(k, s->level, s);
+	if (k->flight) {
+		s->tx_seq = kcp_flight_sent(
+			k->flight, k, sn, (uint16_t)(KCP_HEADER + s->len), former, k->now);
+		s->list = KCP_LIST_NONE;
+	} else {
+		s->tx_seq = k->tx_next++;
+		kcp_list_push(k, s->level, s);
+	}
 	k->st.segs_sent++;
-}
-
-static void slot_acked(struct kcp *k, struct kcp_snd_slot *s)
-{
-	kcp_list_remove(k, s);
-	kcp_buf_put(k, s->buf);
-	s->buf = NULL;
-	s->state = KCP_SLOT_ACKED;
-	k->inflight--;
-	k->pending -= s->len;
-}
-
-void kcp_ack_until(struct kcp *k, uint32_t una)
-{
-	while (k->snd_una != una) {
-		struct kcp_snd_slot *s = kcp_snd_at(k, k->snd_una++);
-		if (s->state == KCP_SLOT_SENT) {
-			if (s->xmit == 1) /* else nobody knows which transmission it was */
-				kcp_evidence_add(k, s->tx_seq);
-			slot_acked(k, s);
-		}
-		s->state = KCP_SLOT_FREE;
-	}
-	/* What is in front of the first gap goes too. */
-	while (k->snd_una != k->snd_nxt && kcp_snd_at(k, k->snd_una)->state == KCP_SLOT_ACKED)
-		kcp_snd_at(k, k->snd_una++)->state = KCP_SLOT_FREE;
-}
-
-void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
-{
-	if (sn - k->snd_una >= k->snd_nxt - k->snd_una)
-		return; /* freed before, or never sent */
-	struct kcp_snd_slot *s = kcp_snd_at(k, sn);
-	if (s->state != KCP_SLOT_SENT)
-		return;
-	uint32_t ms = kcp_ms(k->now), rtt_ms = ms - ts;
-	if (ts == kcp_ms(s->sent)) {
-		kcp_rtt_sample(k, k->now - s->sent);
-		kcp_evidence_add(k, s->tx_seq);
-		if (s->list == KCP_RESEND && s->cause == KCP_CAUSE_FAST)
-			kcp_reordered(k);
-	} else if (s->xmit > 1 && rtt_ms <= (uint16_t)(ms - s->first_ms)) {
-		/* An earlier transmission arrived. The sample is good, and keeps the timer from
-		 * repeating everything for ever when the path is slower than the first RTO. */
-		kcp_rtt_sample(k, TT_MS(rtt_ms));
-		k->st.segs_spurious++;
-		if (s->cause == KCP_CAUSE_FAST)
-			kcp_reordered(k);
-	} else if (s->xmit == 1) {
-		kcp_evidence_add(k, s->tx_seq); /* arrived, whatever ts says */
-	}
-	slot_acked(k, s);
-	if (sn == k->snd_una)
-		kcp_ack_until(k, sn + 1);
-}
-
-void kcp_send_drop(struct kcp *k)
-{
-	for (uint32_t sn = k->snd_nxt; sn != k->snd_end; sn++) {
-		struct kcp_snd_slot *s = kcp_snd_at(k, sn);
-		k->pending -= s->len;
-		kcp_buf_put(k, s->buf);
-		s->buf = NULL;
-		s->state = KCP_SLOT_FREE;
-	}
-	k->snd_end = k->snd_nxt;
-	k->reserved = 0;
-	kcp_ack_until(k, k->snd_nxt);
-	k->packet_has_evidence = false;
 }

@@ -14,8 +14,12 @@ static tt_time list_due(const struct kcp *k, unsigned level)
 
 unsigned kcp_due(const struct kcp *k)
 {
-	bool urgent = k->ack_head != k->ack_end || k->probe || kcp_list_first(k, KCP_RESEND);
-	return (urgent ? KCP_DUE_URGENT : 0) | (kcp_can_send_new(k) ? KCP_DUE_DATA : 0);
+	unsigned due = kcp_ack_ripe(k) || k->probe ? KCP_DUE_URGENT : 0;
+	if (kcp_list_first(k, KCP_RESEND))
+		due |= kcp_repeats_are(k);
+	if (kcp_can_send_new(k))
+		due |= KCP_DUE_DATA;
+	return due;
 }
 
 tt_time kcp_deadline(const struct kcp *k)
@@ -26,6 +30,8 @@ tt_time kcp_deadline(const struct kcp *k)
 tt_time kcp_timer(const struct kcp *k)
 {
 	tt_time t = tt_time_min(k->probe_at, k->tell_at);
+	if (!kcp_ack_ripe(k))
+		t = tt_time_min(t, k->ack_at);
 	/* what is in the resend list has had its timer and only waits for the carrier */
 	for (uint32_t levels = k->lists_used & ~(1u << KCP_RESEND); levels; levels &= levels - 1)
 		t = tt_time_min(t, list_due(k, (unsigned)__builtin_ctz(levels)));
@@ -79,6 +85,7 @@ void kcp_resume(struct kcp *k, tt_time now)
 {
 	kcp_touch(k, now);
 	tt_debug(k->log, "kcp resume conv=%u inflight=%u", k->conv, k->inflight);
+	kcp_leave_flight(k);
 	for (uint32_t sn = k->snd_una; sn != k->snd_nxt; sn++) {
 		struct kcp_snd_slot *s = kcp_snd_at(k, sn);
 		if (s->state != KCP_SLOT_SENT)

@@ -27,9 +27,12 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	l->log = cfg->log;
 	l->mode = cfg->mode;
 	l->packet_max = l->packet_limit = max;
-	l->buffer_max = cfg->buffer_max ? cfg->buffer_max : 64u << 20;
+	size_t buffer_max = cfg->buffer_max ? cfg->buffer_max : 64u << 20;
+	l->snd_budget = (struct kcp_budget){.parent = cfg->snd_budget, .cap = buffer_max};
+	l->rcv_budget = (struct kcp_budget){.parent = cfg->rcv_budget, .cap = buffer_max};
 	l->now = now;
 	tt_heap_init(&l->timers, l->mem);
+	link_recovery_init(l, now);
 	*out = l;
 	return TT_OK;
 }
@@ -39,6 +42,7 @@ void link_free(struct link *l)
 	if (!l)
 		return;
 	tt_heap_clear(&l->timers);
+	kcp_flight_free(&l->flight);
 	tt_free(l->mem, l);
 }
 
@@ -46,6 +50,18 @@ void link_set_packet_max(struct link *l, size_t bytes)
 {
 	if (!l->streams)
 		l->packet_max = bytes < l->packet_limit ? bytes : l->packet_limit;
+}
+
+void link_set_sack(struct link *l, bool taken)
+{
+	l->sack = taken;
+}
+
+/* Its round trip, known before there is data, lets the first flight be paced. */
+static void path_is_new(struct link *l, tt_time now)
+{
+	link_recovery_reset(l, now);
+	l->probe_wanted = l->mode == TT_MODE_AUTO;
 }
 
 void link_set_path(struct link *l, enum link_path path, tt_time now)
@@ -57,6 +73,8 @@ void link_set_path(struct link *l, enum link_path path, tt_time now)
 	l->window = path == LINK_RELAYED ? LINK_WINDOW_RELAYED : LINK_WINDOW_DIRECT;
 	if (path == LINK_DOWN)
 		l->reply_wanted = false; /* late, it would be a wrong measurement */
+	else if (path != old)
+		path_is_new(l, now);
 	if (path == LINK_DOWN || old != LINK_DOWN)
 		return;
 	l->unheard = 0;
@@ -92,6 +110,7 @@ static int input_probe(struct link *l, const uint8_t *pkt, size_t len, tt_time n
 	l->probe_rtt_us = now - sent_at;
 	l->probes_answered++;
 	note_rtt(l, l->probe_rtt_us);
+	bbr_init_rtt(&l->bbr, l->probe_rtt_us, now);
 	return TT_OK;
 }
 
@@ -139,9 +158,11 @@ int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now)
 	int rc = TT_EPROTO;
 
 	l->now = now;
-	if (len >= 1 && pkt[0] == LINK_ID_KCP)
+	if (len >= 1 && pkt[0] == LINK_ID_KCP) {
 		rc = input_segments(l, pkt + 1, len - 1, now);
-	else if (len >= 1 && pkt[0] == LINK_ID_PROBE)
+		link_on_acks(l, now);
+	}
+	if (len >= 1 && pkt[0] == LINK_ID_PROBE)
 		rc = input_probe(l, pkt, len, now);
 	if (rc == TT_EPROTO) {
 		l->sum.malformed++;
@@ -205,19 +226,25 @@ static size_t output_urgent(struct link *l, uint8_t *dst, size_t cap, tt_time no
 
 static size_t output_data(struct link *l, uint8_t *dst, size_t cap, tt_time now)
 {
+	uint32_t first = l->flight.next;
 	size_t n = 0;
 
-	while (l->inflight < l->window && cap - n > KCP_HEADER) {
+	while (link_may_send_data(l, now) && cap - n > KCP_HEADER) {
 		struct link_stream *s = stream_of(sched_first_data(&l->sched));
 		if (!s)
 			break;
+		bool low = kcp_send_low(s->kcp);
 		size_t got = kcp_output_some(s->kcp, dst + n, cap - n, KCP_DUE_DATA, now);
 		n += got;
+		if (!low && kcp_send_low(s->kcp))
+			mark_ready(s);
 		sched_charge(&s->sched, got);
 		link_stream_update(s);
 		if (got == 0)
 			break; /* its next segment does not fit into what is left of this packet */
 	}
+	if (l->flight.next != first)
+		link_on_data_sent(l, first, now);
 	return n;
 }
 
@@ -249,23 +276,35 @@ size_t link_output(struct link *l, uint8_t *dst, tt_time now)
 		n = 1;
 		n += output_urgent(l, dst + n, l->packet_max - n, now);
 		n += output_data(l, dst + n, l->packet_max - n, now);
-		if (n == 1)
+		if (n == 1) {
+			link_ran_dry(l, now);
 			return 0;
+		}
 	}
 	count_packet(l, n, now);
 	return n;
 }
 
-tt_time link_deadline(const struct link *l)
+/* When the next packet can be made, if nothing happens before. */
+static tt_time output_at(const struct link *l)
+{
+	tt_time at = TT_TIME_NEVER;
+
+	if (l->probe_wanted || l->reply_wanted || sched_first_urgent(&l->sched))
+		at = 0;
+	else if (sched_has_data(&l->sched))
+		at = link_may_send_data_at(l);
+	if (l->unheard >= LINK_UNHEARD_MAX && at < l->unheard_retry)
+		at = l->unheard_retry;
+	return at;
+}
+
+tt_time link_deadline(struct link *l)
 {
 	if (l->path == LINK_DOWN)
 		return TT_TIME_NEVER;
-	bool due = l->probe_wanted || l->reply_wanted || sched_first_urgent(&l->sched) ||
-		   (l->inflight < l->window && sched_has_data(&l->sched));
-	tt_time out = due ? 0 : TT_TIME_NEVER;
-	if (due && l->unheard >= LINK_UNHEARD_MAX)
-		out = l->unheard_retry;
-	return tt_time_min(out, tt_heap_deadline(&l->timers));
+	return tt_time_min(
+		tt_time_min(output_at(l), link_recovery_deadline(l)), tt_heap_deadline(&l->timers));
 }
 
 void link_on_deadline(struct link *l, tt_time now)
@@ -280,6 +319,7 @@ void link_on_deadline(struct link *l, tt_time now)
 		kcp_on_deadline(s->kcp, now);
 		link_stream_update(s);
 	}
+	link_recovery_on_deadline(l, now);
 }
 
 void link_probe(struct link *l)

@@ -31,8 +31,10 @@
  */
 #define LINK_UNHEARD_MAX 16384
 
-/** Packets in flight on a direct path, until the link has a model of its own of the path. */
+/** Fixed modes: packets in flight on a direct path. */
 #define LINK_WINDOW_DIRECT 1024
+/** Mode auto: packets that may be in flight before the path's first answer. */
+#define LINK_INITIAL_WINDOW 64
 /** A TCP relay drops, silently, what a burst of more than about 90 packets leaves over. */
 #define LINK_WINDOW_RELAYED 64
 
@@ -48,7 +50,9 @@ enum link_path {
 struct link_config {
 	enum tt_mode mode;
 	size_t packet_max; /* bytes, at most LINK_PACKET_MAX; 0: that */
-	size_t buffer_max; /* bytes that the streams' receive windows may add up to; 0: 64 MiB */
+	size_t buffer_max; /* bytes that the streams may hold in each direction; 0: 64 MiB */
+	/* What all links may hold, borrowed, may be NULL. */
+	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
@@ -61,9 +65,17 @@ struct link_stats {
 	uint64_t unknown_conv; /* segments for no stream of ours */
 	uint64_t malformed;    /* packets refused */
 	uint64_t nonce_stalls; /* times that the nonce rule stopped us */
-	uint32_t inflight;     /* segments */
-	uint32_t window;       /* segments */
-	size_t queued_bytes;   /* handed in by applications and not acknowledged */
+	/* mode auto */
+	uint64_t segs_lost;                  /* overtaken by later ones (RACK) */
+	uint64_t segs_spurious;              /* repeated, and then the first one arrived */
+	uint64_t probes_sent;                /* for want of any ACK (TLP) */
+	const char *state;                   /* of BBR; "" in the fixed modes */
+	uint64_t pacing_rate, delivery_rate; /* bytes a second, KCP headers included */
+	uint64_t cwnd_bytes, inflight_bytes;
+	tt_time min_rtt_us;  /* 0: not known */
+	uint32_t inflight;   /* segments */
+	uint32_t window;     /* segments */
+	size_t queued_bytes; /* handed in by applications and not acknowledged */
 	size_t streams;
 	tt_time srtt_us; /* 0: not known */
 };
@@ -80,6 +92,9 @@ void link_free(struct link *l);
  */
 void link_set_packet_max(struct link *l, size_t bytes);
 
+/** Whether the peer takes SACK segments. Binds what is made of streams from now on. */
+void link_set_sack(struct link *l, bool taken);
+
 /** The peer's path changed. Coming up repeats what was in flight at once. */
 void link_set_path(struct link *l, enum link_path path, tt_time now);
 
@@ -93,7 +108,7 @@ int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now);
 size_t link_output(struct link *l, uint8_t *dst, tt_time now);
 
 /** When link_on_deadline must be called; not later than now when link_output has something. */
-tt_time link_deadline(const struct link *l);
+tt_time link_deadline(struct link *l);
 void link_on_deadline(struct link *l, tt_time now);
 
 /** Sends a probe soon; its answer becomes link_probe_rtt. */

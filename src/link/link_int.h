@@ -8,8 +8,13 @@
 #define uthash_free(p, sz) tt_free(hash_mem, p)
 #include <uthash.h>
 
+#include "bbr.h"
+#include "kcp_flight.h"
 #include "link.h"
 #include "link_sched.h"
+#include "pacer.h"
+#include "rack.h"
+#include "rate.h"
 #include "tt_heap.h"
 
 #define LINK_PROBE_LEN 10 /* id, kind, u64 */
@@ -32,8 +37,9 @@ struct link {
 	const struct tt_log *log;
 	enum tt_mode mode;
 	size_t packet_max, packet_limit; /* of now, of the configuration */
-	size_t buffer_max;
+	struct kcp_budget snd_budget, rcv_budget;
 	enum link_path path;
+	bool sack;   /* the peer takes SACK segments */
 	tt_time now; /* the newest time that anybody handed in */
 
 	struct link_stream *streams; /* uthash by conv */
@@ -41,7 +47,17 @@ struct link {
 	struct sched sched;          /* streams with something to put out now */
 	struct link_stream *ready_head, *ready_tail;
 
+	/* fixed modes: the window of the path */
 	uint32_t inflight, window;
+	/* mode auto: link_recovery.c */
+	struct kcp_flight flight;
+	struct rack rack;
+	struct rate rate;
+	struct bbr bbr;
+	struct pacer pacer;
+	unsigned probe_credit; /* packets that may leave whatever window and pace say */
+	uint64_t bbr_seed;
+
 	uint32_t unheard;      /* packets sent since we last heard from the peer */
 	tt_time unheard_retry; /* when the nonce rule lets one more packet out */
 
@@ -53,6 +69,31 @@ struct link {
 
 	struct link_stats sum; /* counters; those of ended streams are folded in */
 };
+
+/* ---- link_recovery.c; only mode auto, but for the two that ask about sending ---- */
+
+void link_recovery_init(struct link *l, tt_time now);
+
+/** The path is another one: forgets what was known of it. What is in flight stays there. */
+void link_recovery_reset(struct link *l, tt_time now);
+
+bool link_may_send_data(const struct link *l, tt_time now);
+/** When it may, unless something arrives before. */
+tt_time link_may_send_data_at(const struct link *l);
+
+/** A packet with the transmissions from number `first` on has just been made. */
+void link_on_data_sent(struct link *l, uint32_t first, tt_time now);
+
+/** No packet can be made now. */
+void link_ran_dry(struct link *l, tt_time now);
+
+/** ACKs may have come in: draws the conclusions. */
+void link_on_acks(struct link *l, tt_time now);
+
+void link_recovery_stats(const struct link *l, struct link_stats *out);
+
+tt_time link_recovery_deadline(struct link *l);
+void link_recovery_on_deadline(struct link *l, tt_time now);
 
 /** Brings timer, schedule and in-flight count of a stream in line with its KCP. */
 void link_stream_update(struct link_stream *s);

@@ -4,10 +4,6 @@
 
 #include "tt_err.h"
 
-/* A receive window never gets smaller than this many segments, however many streams there are. */
-#define RCV_WND_MIN 32
-#define RCV_WND_MAX 2048
-
 void link_stream_update(struct link_stream *s)
 {
 	struct link *l = s->link;
@@ -18,16 +14,6 @@ void link_stream_update(struct link_stream *s)
 	s->inflight = inflight;
 	sched_set(&l->sched, &s->sched, (due & KCP_DUE_URGENT) != 0, (due & KCP_DUE_DATA) != 0);
 	tt_heap_set(&l->timers, &s->timer, kcp_timer(s->kcp));
-}
-
-/* What the peer can make us buffer is divided among the streams that there are when one is made. */
-static uint32_t receive_window(const struct link *l)
-{
-	size_t streams = HASH_COUNT(l->streams) + 1;
-	size_t segs = l->buffer_max / streams / l->packet_max;
-	if (segs < RCV_WND_MIN)
-		return RCV_WND_MIN;
-	return segs > RCV_WND_MAX ? RCV_WND_MAX : (uint32_t)segs;
 }
 
 int link_stream_new(
@@ -47,9 +33,13 @@ int link_stream_new(
 		.conv = conv,
 		.mode = l->mode,
 		.mtu = (uint32_t)l->packet_max - 1,
-		.rcv_wnd = l->mode == TT_MODE_AUTO ? receive_window(l) : 0,
+		.snd_budget = &l->snd_budget,
+		.rcv_budget = &l->rcv_budget,
 		.mem = l->mem,
+		.sack = l->sack,
 		.log = l->log,
+		.flight = l->mode == TT_MODE_AUTO ? &l->flight : NULL,
+		.user = s,
 	};
 	rc = kcp_new(&s->kcp, &cfg, now);
 	if (rc != TT_OK) {
@@ -160,6 +150,7 @@ void link_stats(const struct link *l, struct link_stats *out)
 	}
 	out->inflight = l->inflight;
 	out->window = l->window;
+	link_recovery_stats(l, out);
 	out->streams = HASH_COUNT(l->streams);
 	out->srtt_us = l->srtt_us;
 }

@@ -38,14 +38,14 @@ void rate_on_sent(struct rate *r, struct rate_snapshot *out, uint32_t len, uint3
 
 /* Section 4.1.2.3. The newest packet stands for the event: its snapshot is the most recent one. */
 void rate_on_acked(struct rate *r, struct rate_sample *rs, const struct rate_snapshot *s,
-	uint32_t len, tt_time now)
+	uint32_t len, bool exact, tt_time now)
 {
 	tt_time rtt = tt_time_since(now, s->sent_at);
-	bool first = rs->newly_acked == 0;
+	bool first = rs->sent_at == 0;
 
 	if (rtt == 0)
 		rtt = 1; /* 0 means that there is none */
-	if (first || rtt < rs->rtt_us)
+	if (exact && (rs->rtt_us == 0 || rtt < rs->rtt_us))
 		rs->rtt_us = rtt;
 	r->delivered += len;
 	r->delivered_at = now;
@@ -60,6 +60,13 @@ void rate_on_acked(struct rate *r, struct rate_sample *rs, const struct rate_sna
 	rs->send_us = s->send_us;
 	rs->ack_us = rtt + s->ack_us;
 	r->first_sent_at = s->sent_at;
+}
+
+void rate_on_repeat_acked(struct rate *r, struct rate_sample *rs, uint32_t len, tt_time now)
+{
+	r->delivered += len;
+	r->delivered_at = now;
+	rs->newly_acked += len;
 }
 
 void rate_on_lost(struct rate *r, struct rate_sample *rs, uint32_t len)
@@ -111,7 +118,7 @@ void rate_sample_finish(struct rate *r, struct rate_sample *rs, tt_time min_rtt,
 {
 	if (r->app_limited_until && r->delivered > r->app_limited_until)
 		r->app_limited_until = 0;
-	if (rs->newly_acked == 0)
+	if (rs->sent_at == 0)
 		return;
 	rs->interval_us = rs->send_us > rs->ack_us ? rs->send_us : rs->ack_us;
 	rs->delivered = r->delivered - rs->prior_delivered;

@@ -63,9 +63,15 @@ void rate_init(struct rate *r, tt_time now);
 void rate_on_sent(struct rate *r, struct rate_snapshot *out, uint32_t len, uint32_t inflight_before,
 	tt_time now);
 
-/** A transmission has arrived, as an ACK says for the first time. */
+/**
+ * A transmission has arrived, as an ACK says for the first time. `exact`: this ACK answers it; else
+ * an ACK before this one may have been lost, and the time since its sending is no round trip.
+ */
 void rate_on_acked(struct rate *r, struct rate_sample *rs, const struct rate_snapshot *s,
-	uint32_t len, tt_time now);
+	uint32_t len, bool exact, tt_time now);
+
+/** The same when it may have been an earlier transmission that arrived: it tells no times. */
+void rate_on_repeat_acked(struct rate *r, struct rate_sample *rs, uint32_t len, tt_time now);
 
 /** A transmission is given up as lost. rs is NULL when it is not an ACK that shows it. */
 void rate_on_lost(struct rate *r, struct rate_sample *rs, uint32_t len);

@@ -200,6 +200,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	s->peer_caps = h->caps;
 	s->peer_hello = true;
 	link_set_packet_max(s->link, h->packet_max);
+	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
 	if (!h->seen) {
 		s->hello_due = true; /* so that it learns that its own has arrived */
 		s->hello_peeked = false;
@@ -290,7 +291,7 @@ static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
 {
 	struct wire_msg msg = {.type = WIRE_HELLO,
 		.hello = {.version = WIRE_VERSION,
-			.caps = WIRE_CAP_FAST_OPEN,
+			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK,
 			.packet_max = LINK_PACKET_MAX,
 			.seen = s->peer_hello,
 			.has_proof = s->cfg.has_proof}};

@@ -42,6 +42,7 @@ enum wire_proto { WIRE_TCP = 1, WIRE_UDP, WIRE_UNIX };
 
 /* Capabilities in a hello, as bits here and as names ("fast_open") on the wire. */
 #define WIRE_CAP_FAST_OPEN (1u << 0) /* takes data before its ack has gone out */
+#define WIRE_CAP_SACK (1u << 1)      /* takes SACK segments */
 
 struct wire_hello {
 	uint32_t version;            /* "ver" */

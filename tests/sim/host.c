@@ -50,6 +50,7 @@ static void host_init(struct hosts *h, int index)
 	if (link_new(&x->link, &lc, h->cfg.start) != TT_OK)
 		abort();
 	x->path = LINK_DIRECT;
+	link_set_sack(x->link, true);
 	link_set_path(x->link, x->path, h->cfg.start);
 }
 

@@ -74,7 +74,11 @@ static void link_now(const struct link *l, struct flow_now *out)
 	out->sent_again = st.segs_retransmitted;
 	out->cwnd = st.window;
 	out->inflight = st.inflight;
+	out->pacing_rate = st.pacing_rate;
+	out->delivery_rate = st.delivery_rate;
 	out->srtt_us = st.srtt_us;
+	out->min_rtt_us = st.min_rtt_us;
+	out->state = st.state;
 }
 
 static void tcp_now(const struct tcp *t, struct flow_now *out)

@@ -52,6 +52,7 @@ struct flow_now {
 	uint64_t pacing_rate;      /* bytes a second */
 	uint64_t delivery_rate;    /* bytes a second */
 	tt_time srtt_us, min_rtt_us;
+	const char *state; /* of the congestion control */
 };
 
 struct scene_run;

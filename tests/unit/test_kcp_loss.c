@@ -183,26 +183,6 @@ static void lost_repeat_is_repeated_once_something_later_arrives(void **state)
 	kcp_free(k);
 }
 
-static void auto_mode_waits_longer_on_a_path_that_reorders(void **state)
-{
-	struct kcp *k = make(TT_MODE_AUTO);
-	struct seg s[16];
-	uint32_t ts = (uint32_t)(T0 / 1000);
-	(void)state;
-	fill(k, 9);
-	drain(k, s, 16, T0);
-	ack(k, 3, ts, T0 + TT_MS(20));
-	assert_int_equal(drain(k, s, 16, T0 + TT_MS(20)), 1);
-	ack(k, 0, ts, T0 + TT_MS(21)); /* it had only been late */
-	assert_int_equal(stats(k).segs_spurious, 1);
-	ack(k, 6, ts, T0 + TT_MS(21)); /* 1 and 2 by six would be enough, 4 and 5 not even by 3 */
-	assert_int_equal(drain(k, s, 16, T0 + TT_MS(21)), 0);
-	ack(k, 7, ts, T0 + TT_MS(21));
-	assert_int_equal(drain(k, s, 16, T0 + TT_MS(21)), 1);
-	assert_int_equal(s[0].sn, 1);
-	kcp_free(k);
-}
-
 static void acks_for_what_was_never_sent_change_nothing(void **state)
 {
 	struct kcp *k = make(TT_MODE_FAST3);
@@ -491,7 +471,6 @@ int main(void)
 		cmocka_unit_test(one_packet_of_acks_counts_once),
 		cmocka_unit_test(duplicated_ack_packets_are_no_evidence),
 		cmocka_unit_test(lost_repeat_is_repeated_once_something_later_arrives),
-		cmocka_unit_test(auto_mode_waits_longer_on_a_path_that_reorders),
 		cmocka_unit_test(acks_for_what_was_never_sent_change_nothing),
 		cmocka_unit_test(ack_one_past_a_full_ring_does_not_hit_its_first_slot),
 		cmocka_unit_test(absurd_ts_gives_no_sample),

@@ -1,0 +1,136 @@
+/* ACKs in, and what leaves the send ring with them or without. */
+#include "kcp.h"
+
+#include "kcp_int.h"
+#include "tt_err.h"
+
+/* An ACK says that the segment is there. */
+static void arrived(struct kcp *k, const struct kcp_snd_slot *s, enum kcp_tx_evidence evidence)
+{
+	if (k->flight)
+		kcp_flight_acked(k->flight, s->tx_seq, evidence);
+	else if (evidence != KCP_TX_ANY)
+		kcp_evidence_add(k, s->tx_seq);
+}
+
+/* A transmission that was taken for lost, or repeated for want of an ACK, has arrived. */
+static void arrived_late(struct kcp *k, const struct kcp_snd_slot *s, tt_time rtt)
+{
+	if (k->flight)
+		kcp_flight_spurious(k->flight, (uint16_t)(KCP_HEADER + s->len), rtt);
+}
+
+static void slot_acked(struct kcp *k, struct kcp_snd_slot *s)
+{
+	kcp_list_remove(k, s);
+	kcp_buf_put(k, s->buf);
+	s->buf = NULL;
+	s->state = KCP_SLOT_ACKED;
+	k->inflight--;
+	kcp_unqueued(k, s->len);
+}
+
+/* Segment sn when it waits for its ACK; NULL when it was freed before, or never sent. */
+static struct kcp_snd_slot *waiting(const struct kcp *k, uint32_t sn)
+{
+	if (sn - k->snd_una >= k->snd_nxt - k->snd_una)
+		return NULL;
+	struct kcp_snd_slot *s = kcp_snd_at(k, sn);
+	return s->state == KCP_SLOT_SENT ? s : NULL;
+}
+
+static enum kcp_tx_evidence by_any(const struct kcp_snd_slot *s)
+{
+	return s->xmit == 1 ? KCP_TX_RANGE : KCP_TX_ANY;
+}
+
+static void settle(struct kcp *k, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence)
+{
+	if (s->list == KCP_RESEND && s->cause != KCP_CAUSE_RESUME)
+		arrived_late(k, s, k->now - s->sent); /* given up, and not repeated yet */
+	arrived(k, s, evidence);
+	slot_acked(k, s);
+}
+
+void kcp_ack_until(struct kcp *k, uint32_t una)
+{
+	while (k->snd_una != una) {
+		struct kcp_snd_slot *s = kcp_snd_at(k, k->snd_una++);
+		if (s->state == KCP_SLOT_SENT) {
+			settle(k, s, by_any(s));
+		}
+		s->state = KCP_SLOT_FREE;
+	}
+	/* What is in front of the first gap goes too. */
+	while (k->snd_una != k->snd_nxt && kcp_snd_at(k, k->snd_una)->state == KCP_SLOT_ACKED)
+		kcp_snd_at(k, k->snd_una++)->state = KCP_SLOT_FREE;
+}
+
+static void acked(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence)
+{
+	settle(k, s, evidence);
+	if (sn == k->snd_una)
+		kcp_ack_until(k, sn + 1);
+}
+
+void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
+{
+	struct kcp_snd_slot *s = waiting(k, sn);
+	if (!s)
+		return;
+	uint32_t ms = kcp_ms(k->now), rtt_ms = ms - ts;
+	enum kcp_tx_evidence evidence = by_any(s); /* arrived, whatever ts says */
+	if (ts == kcp_ms(s->sent)) {
+		kcp_rtt_sample(k, k->now - s->sent);
+		evidence = KCP_TX_EXACT;
+	} else if (s->xmit > 1 && rtt_ms <= (uint16_t)(ms - s->first_ms)) {
+		/* An earlier transmission arrived. The sample is good, and keeps the timer from
+		 * repeating everything for ever when the path is slower than the first RTO. */
+		kcp_rtt_sample(k, TT_MS(rtt_ms));
+		k->st.segs_spurious++;
+		arrived_late(k, s, TT_MS(rtt_ms));
+	}
+	acked(k, sn, s, evidence);
+}
+
+void kcp_ack_any(struct kcp *k, uint32_t sn)
+{
+	struct kcp_snd_slot *s = waiting(k, sn);
+	if (s)
+		acked(k, sn, s, by_any(s));
+}
+
+void kcp_leave_flight(struct kcp *k)
+{
+	for (uint32_t sn = k->snd_una; k->flight && sn != k->snd_nxt; sn++) {
+		const struct kcp_snd_slot *s = kcp_snd_at(k, sn);
+		if (s->state == KCP_SLOT_SENT)
+			kcp_flight_drop(k->flight, s->tx_seq);
+	}
+}
+
+void kcp_lost(struct kcp *k, uint32_t sn, uint32_t number, bool timeout)
+{
+	kcp_flight_drop(k->flight, number);
+	struct kcp_snd_slot *s = waiting(k, sn);
+	if (!s || s->list != KCP_LIST_NONE || s->tx_seq != number)
+		return;
+	s->cause = timeout ? KCP_CAUSE_TIMEOUT : KCP_CAUSE_FAST;
+	kcp_list_push(k, KCP_RESEND, s);
+}
+
+void kcp_send_drop(struct kcp *k)
+{
+	kcp_leave_flight(k);
+	for (uint32_t sn = k->snd_nxt; sn != k->snd_end; sn++) {
+		struct kcp_snd_slot *s = kcp_snd_at(k, sn);
+		kcp_unqueued(k, s->len);
+		kcp_buf_put(k, s->buf);
+		s->buf = NULL;
+		s->state = KCP_SLOT_FREE;
+	}
+	k->snd_end = k->snd_nxt;
+	k->reserved = 0;
+	kcp_ack_until(k, k->snd_nxt);
+	k->packet_has_evidence = false;
+}

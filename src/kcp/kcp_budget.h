@@ -1,0 +1,49 @@
+/**
+ * Memory that many streams draw from: of one peer, and above it of the process. A stream may hold
+ * as much as is free ("dynamic threshold", Choudhury and Hahne 1998): one that is stuck gets half
+ * of it at most, n of them leave the n+1st part to the others, and nobody has to be told a share
+ * of his own beforehand.
+ */
+#ifndef KCP_BUDGET_H
+#define KCP_BUDGET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kcp_budget {
+	struct kcp_budget *parent; /* borrowed, may be NULL */
+	size_t cap, used;          /* bytes */
+};
+
+/** Bytes that may still be taken; b may be NULL: no limit. */
+static inline size_t kcp_budget_free(const struct kcp_budget *b)
+{
+	size_t left = SIZE_MAX;
+
+	for (; b; b = b->parent) {
+		size_t here = b->cap > b->used ? b->cap - b->used : 0;
+		left = here < left ? here : left;
+	}
+	return left;
+}
+
+/** What a stream that holds `held` bytes may take more. */
+static inline size_t kcp_budget_room(const struct kcp_budget *b, size_t held)
+{
+	size_t left = kcp_budget_free(b);
+	return left > held ? left - held : 0;
+}
+
+static inline void kcp_budget_take(struct kcp_budget *b, size_t bytes)
+{
+	for (; b; b = b->parent)
+		b->used += bytes;
+}
+
+static inline void kcp_budget_give(struct kcp_budget *b, size_t bytes)
+{
+	for (; b; b = b->parent)
+		b->used -= bytes;
+}
+
+#endif

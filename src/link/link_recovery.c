@@ -1,0 +1,225 @@
+/*
+ * Mode `auto`: what the path is asked to carry. Here meet the flight (what was sent), RACK-TLP
+ * (what of it is lost), the delivery rate and BBR (how fast, how much), and the pacer (when).
+ */
+#include "link.h"
+#include "link_int.h"
+
+#include "tt_err.h"
+
+/* So many probes in a row without an ACK: the path is taken to be dead, and only probes go out. */
+#define SILENT_PROBES 2u
+/* Packets of a probe: the newest segment, which shows all that was lost before it, and the oldest,
+ * which is what the reader waits for. */
+#define PROBE_PACKETS 2u
+
+struct link_tx {
+	struct kcp_tx tx; /* first: the flight knows only this */
+	struct rate_snapshot snap;
+};
+
+void link_recovery_init(struct link *l, tt_time now)
+{
+	kcp_flight_init(&l->flight, sizeof(struct link_tx), l->mem);
+	link_recovery_reset(l, now);
+}
+
+void link_recovery_reset(struct link *l, tt_time now)
+{
+	struct bbr_config cfg = {
+		.packet_bytes = (uint32_t)l->packet_max,
+		.initial_packets = LINK_INITIAL_WINDOW,
+		.seed = l->bbr_seed++,
+	};
+	rack_init(&l->rack);
+	rate_init(&l->rate, now);
+	bbr_init(&l->bbr, &cfg, now);
+	pacer_reset(&l->pacer);
+	l->probe_credit = 0;
+}
+
+static bool silent(const struct link *l)
+{
+	return l->rack.probes >= SILENT_PROBES;
+}
+
+/* With nothing in flight there is nothing whose ACK or time-out could open it again. */
+static bool window_open(const struct link *l)
+{
+	return l->flight.count == 0 || (!silent(l) && l->flight.bytes < bbr_cwnd(&l->bbr));
+}
+
+bool link_may_send_data(const struct link *l, tt_time now)
+{
+	if (l->mode != TT_MODE_AUTO)
+		return l->inflight < l->window;
+	return l->probe_credit > 0 || (window_open(l) && pacer_may_send(&l->pacer, now));
+}
+
+tt_time link_may_send_data_at(const struct link *l)
+{
+	if (l->mode != TT_MODE_AUTO)
+		return l->inflight < l->window ? 0 : TT_TIME_NEVER;
+	if (l->probe_credit > 0)
+		return 0;
+	return window_open(l) ? pacer_at(&l->pacer) : TT_TIME_NEVER;
+}
+
+void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
+{
+	struct kcp_flight *f = &l->flight;
+	size_t bytes = 0, inflight = f->bytes;
+
+	for (uint32_t n = first; n != f->next; n++)
+		inflight -= kcp_flight_at(f, n)->bytes;
+	for (uint32_t n = first; n != f->next; n++) {
+		struct link_tx *t = (struct link_tx *)kcp_flight_at(f, n);
+		rate_on_sent(&l->rate, &t->snap, t->tx.bytes, (uint32_t)inflight, now);
+		bbr_on_sent(&l->bbr, &l->rate, (uint32_t)inflight, now);
+		inflight += t->tx.bytes;
+		bytes += t->tx.bytes;
+	}
+	if (l->probe_credit > 0)
+		l->probe_credit--;
+	pacer_on_sent(&l->pacer, bytes, bbr_pacing_rate(&l->bbr), bbr_send_quantum(&l->bbr), now);
+}
+
+void link_ran_dry(struct link *l, tt_time now)
+{
+	bool data = sched_has_data(&l->sched);
+
+	if (!data && l->flight.bytes < bbr_cwnd(&l->bbr))
+		rate_app_limited(&l->rate, (uint32_t)l->flight.bytes);
+	if (!data || !window_open(l))
+		pacer_idle(&l->pacer, now);
+}
+
+/* Takes a transmission out of the flight; its segment is due to be repeated. */
+static void give_up(struct link *l, const struct kcp_tx *t, uint32_t number, bool timeout)
+{
+	struct kcp *k = t->owner;
+
+	kcp_lost(k, t->sn, number, timeout);
+	link_stream_update(kcp_user(k));
+}
+
+/* `outage`: nothing got through for a while, which says nothing about the path's capacity. */
+static void give_up_overtaken(struct link *l, struct rate_sample *rs, bool outage, tt_time now)
+{
+	struct kcp_tx *t;
+	uint32_t number;
+
+	while ((t = kcp_flight_oldest(&l->flight, &number)) &&
+		rack_lost_at(&l->rack, number, t->sent) <= now) {
+		const struct link_tx *lt = (const struct link_tx *)t;
+		if (!outage) {
+			rate_on_lost(&l->rate, rs, t->bytes);
+			bbr_on_loss(&l->bbr, &l->rate, &lt->snap, t->bytes, now);
+		}
+		l->sum.segs_lost++;
+		give_up(l, t, number, false);
+	}
+}
+
+/* What was given up and arrived after all. */
+static void take_late(struct link *l, tt_time now)
+{
+	struct kcp_flight *f = &l->flight;
+
+	if (f->late_us == 0)
+		return;
+	rack_on_late(&l->rack, f->late_us, now);
+	rate_on_spurious(&l->rate, (uint32_t)f->late_bytes);
+	bbr_on_spurious(&l->bbr, (uint32_t)f->late_bytes, now);
+	f->late_us = 0;
+	f->late_bytes = 0;
+}
+
+static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
+	struct rate_sample *rs, tt_time now)
+{
+	enum kcp_tx_evidence evidence = (enum kcp_tx_evidence)t->tx.evidence;
+	struct rack_acked a = {
+		number, t->tx.sent, evidence == KCP_TX_EXACT, evidence == KCP_TX_ANY};
+
+	/* Sooner than any answer to the repeat can be: what it repeats had arrived. */
+	if (a.ambiguous && now - t->tx.sent < l->rack.min_rtt_us)
+		kcp_flight_spurious(&l->flight, t->tx.bytes, now - t->tx.former);
+	rack_on_acked(&l->rack, &a, now);
+	if (a.ambiguous)
+		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+	else
+		rate_on_acked(&l->rate, rs, &t->snap, t->tx.bytes, a.exact, now);
+}
+
+void link_on_acks(struct link *l, tt_time now)
+{
+	struct kcp_flight *f = &l->flight;
+	struct rate_sample rs = {0};
+	const struct kcp_tx *t;
+	bool outage = silent(l);
+	uint32_t number;
+
+	if (f->acked_count == 0 && f->late_us == 0)
+		return;
+	while ((t = kcp_flight_take_acked(f, &number)))
+		take_acked(l, (const struct link_tx *)t, number, &rs, now);
+	take_late(l, now);
+	l->srtt_us = l->rack.srtt_us;
+	give_up_overtaken(l, &rs, outage, now);
+	rate_sample_finish(&l->rate, &rs, l->rack.min_rtt_us, now);
+	bbr_on_ack(&l->bbr, &l->rate, &rs, (uint32_t)f->bytes, now);
+}
+
+tt_time link_recovery_deadline(struct link *l)
+{
+	uint32_t number;
+	const struct kcp_tx *t = kcp_flight_oldest(&l->flight, &number);
+
+	if (!t)
+		return TT_TIME_NEVER;
+	tt_time lost_at = rack_lost_at(&l->rack, number, t->sent);
+	if (lost_at != TT_TIME_NEVER)
+		return lost_at;
+	return rack_probe_at(&l->rack, kcp_flight_newest(&l->flight, &number)->sent);
+}
+
+static void probe(struct link *l)
+{
+	uint32_t number;
+	const struct kcp_tx *t = kcp_flight_newest(&l->flight, &number);
+
+	rack_on_probe(&l->rack);
+	l->sum.probes_sent++;
+	give_up(l, t, number, true);
+	t = kcp_flight_oldest(&l->flight, &number);
+	if (t)
+		give_up(l, t, number, true);
+	l->probe_credit = PROBE_PACKETS;
+}
+
+void link_recovery_on_deadline(struct link *l, tt_time now)
+{
+	struct rate_sample rs = {0};
+
+	if (link_recovery_deadline(l) > now)
+		return;
+	give_up_overtaken(l, &rs, silent(l), now);
+	if (link_recovery_deadline(l) <= now)
+		probe(l);
+}
+
+void link_recovery_stats(const struct link *l, struct link_stats *out)
+{
+	out->state = "";
+	if (l->mode != TT_MODE_AUTO)
+		return;
+	out->state = bbr_state_name(&l->bbr);
+	out->segs_spurious = l->flight.spurious;
+	out->pacing_rate = bbr_pacing_rate(&l->bbr);
+	out->delivery_rate = bbr_bandwidth(&l->bbr);
+	out->cwnd_bytes = bbr_cwnd(&l->bbr);
+	out->inflight_bytes = l->flight.bytes;
+	out->min_rtt_us = l->rack.min_rtt_us;
+	out->window = (uint32_t)(out->cwnd_bytes / l->packet_max);
+}
