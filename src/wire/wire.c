@@ -19,6 +19,7 @@ static const char *const proto_names[] = {
 	[WIRE_TCP] = "tcp",
 	[WIRE_UDP] = "udp",
 	[WIRE_UNIX] = "unix",
+	[WIRE_BENCH] = "bench",
 };
 
 const char *wire_type_name(enum wire_type type)
@@ -35,7 +36,7 @@ const char *wire_proto_name(enum wire_proto proto)
 
 const char *wire_cap_name(size_t bit)
 {
-	static const char *const names[WIRE_CAPS] = {"fast_open", "sack"};
+	static const char *const names[WIRE_CAPS] = {"fast_open", "sack", "bench"};
 	return names[bit];
 }
 
@@ -69,6 +70,11 @@ static bool reason_ok(const char *s)
 	return s[0] != '\0' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
+bool wire_proto_has_port(enum wire_proto proto)
+{
+	return proto == WIRE_TCP || proto == WIRE_UDP;
+}
+
 static bool hello_ok(const struct wire_hello *h)
 {
 	return h->version > 0 && h->packet_max >= WIRE_PACKET_MIN &&
@@ -77,8 +83,8 @@ static bool hello_ok(const struct wire_hello *h)
 
 static bool syn_ok(const struct wire_syn *s)
 {
-	bool known = s->proto == WIRE_TCP || s->proto == WIRE_UDP || s->proto == WIRE_UNIX;
-	bool port = s->proto == WIRE_UNIX ? s->port == 0 : s->port != 0;
+	bool known = s->proto >= WIRE_TCP && s->proto <= WIRE_BENCH;
+	bool port = wire_proto_has_port(s->proto) == (s->port != 0);
 	return s->version > 0 && s->ccid > 0 && s->conv > 0 && known && port && s->host[0] != '\0';
 }
 

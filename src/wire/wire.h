@@ -38,11 +38,17 @@ enum wire_type {
 	WIRE_UNKNOWN,   /* a well-formed map of a type of a later version; only n is set */
 };
 
-enum wire_proto { WIRE_TCP = 1, WIRE_UDP, WIRE_UNIX };
+enum wire_proto {
+	WIRE_TCP = 1,
+	WIRE_UDP,
+	WIRE_UNIX,
+	WIRE_BENCH, /* the measuring service of the accepter itself, see wire_bench.h */
+};
 
 /* Capabilities in a hello, as bits here and as names ("fast_open") on the wire. */
 #define WIRE_CAP_FAST_OPEN (1u << 0) /* takes data before its ack has gone out */
 #define WIRE_CAP_SACK (1u << 1)      /* takes SACK segments */
+#define WIRE_CAP_BENCH (1u << 2)     /* knows the proto WIRE_BENCH */
 
 struct wire_hello {
 	uint32_t version;            /* "ver" */
@@ -56,12 +62,13 @@ struct wire_hello {
 };
 
 struct wire_syn {
-	uint32_t version;             /* "ver" */
-	uint32_t ccid;                /* "ccid": the opener's number of the channel, not 0 */
-	uint32_t conv;                /* "conv": proposed by the opener; not 0 */
-	enum wire_proto proto;        /* "proto": "tcp", "udp" or "unix" */
-	char host[WIRE_HOST_MAX + 1]; /* "host": name, numeric address without brackets, or path */
-	uint16_t port;                /* "port"; 0, and not on the wire, for "unix" */
+	uint32_t version;               /* "ver" */
+	uint32_t ccid;                  /* "ccid": the opener's number of the channel, not 0 */
+	uint32_t conv;                  /* "conv": proposed by the opener; not 0 */
+	enum wire_proto proto;          /* "proto": "tcp", "udp", "unix" or "bench" */
+	char host[WIRE_HOST_MAX + 1];   /* "host": name, numeric address without brackets, path, or
+					   kind of measurement */
+	uint16_t port;                  /* "port"; 0, and not on the wire, for "unix" and "bench" */
 	char tunnel[WIRE_NAME_MAX + 1]; /* "tunnel", optional: the entry's name, for the log */
 };
 

@@ -47,7 +47,7 @@ static const struct key keys[] = {
 	KEY(WIRE_SYN, "conv", KEY_U32, true, syn.conv),
 	KEY(WIRE_SYN, "proto", KEY_PROTO, true, syn.proto),
 	KEY(WIRE_SYN, "host", KEY_STR, true, syn.host),
-	KEY(WIRE_SYN, "port", KEY_U16, false, syn.port), /* absent with unix: syn_ok() */
+	KEY(WIRE_SYN, "port", KEY_U16, false, syn.port), /* absent with unix and bench: syn_ok() */
 	KEY(WIRE_SYN, "tunnel", KEY_STR, false, syn.tunnel),
 	KEY(WIRE_ACK, "n", KEY_U32, true, n),
 	KEY(WIRE_ACK, "ccid", KEY_U32, true, ack.ccid),
@@ -126,7 +126,7 @@ static int read_proto(struct wire_cursor *c, enum wire_proto *out)
 	struct wire_span s;
 	if (wire_read_str(c, &s) != TT_OK)
 		return TT_EPROTO;
-	for (enum wire_proto p = WIRE_TCP; p <= WIRE_UNIX; p++) {
+	for (enum wire_proto p = WIRE_TCP; p <= WIRE_BENCH; p++) {
 		if (span_is(s, wire_proto_name(p))) {
 			*out = p;
 			return TT_OK;

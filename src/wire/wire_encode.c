@@ -88,7 +88,7 @@ static int put_hello(msgpack_packer *pk, const struct wire_msg *m)
 static int put_syn(msgpack_packer *pk, const struct wire_msg *m)
 {
 	const struct wire_syn *s = &m->syn;
-	bool port = s->proto != WIRE_UNIX;
+	bool port = wire_proto_has_port(s->proto);
 	int rc = put_head(pk, m, 5 + (port ? 1u : 0u) + (s->tunnel[0] ? 1u : 0u));
 
 	rc |= put_uint(pk, "ver", s->version);

@@ -13,6 +13,7 @@
 #include "tt_err.h"
 #include "tt_key.h"
 #include "wire.h"
+#include "wire_bench.h"
 
 #define EXAMPLE_MAX 256
 
@@ -83,6 +84,18 @@ static void copy(char *dst, size_t cap, const char *src)
 	assert_in_range(snprintf(dst, cap, "%s", src), 0, cap - 1);
 }
 
+static uint32_t cap_of(const char *name)
+{
+	static const char *const names[] = {"fast_open", "sack", "bench"};
+	static const uint32_t bits[] = {WIRE_CAP_FAST_OPEN, WIRE_CAP_SACK, WIRE_CAP_BENCH};
+
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(names[i], name) == 0)
+			return bits[i];
+	fail_msg("the page has a capability %s, which is not known", name);
+	return 0;
+}
+
 static void hello_of(const cJSON *json, struct wire_hello *h)
 {
 	const char *inst = text_of(json, "inst");
@@ -91,9 +104,7 @@ static void hello_of(const cJSON *json, struct wire_hello *h)
 	assert_int_equal(tt_hex_decode(inst, strlen(inst), h->inst, WIRE_INST_LEN), TT_OK);
 	cJSON_ArrayForEach(cap, cJSON_GetObjectItemCaseSensitive(json, "caps"))
 	{
-		bool sack = strcmp(cap->valuestring, "sack") == 0;
-		assert_true(sack || strcmp(cap->valuestring, "fast_open") == 0);
-		h->caps |= sack ? WIRE_CAP_SACK : WIRE_CAP_FAST_OPEN;
+		h->caps |= cap_of(cap->valuestring);
 	}
 	h->packet_max = (uint32_t)number_of(json, "max");
 	copy(h->name, sizeof(h->name), text_of(json, "name"));
@@ -104,7 +115,7 @@ static void syn_of(const cJSON *json, struct wire_syn *s)
 	s->version = (uint32_t)number_of(json, "ver");
 	s->ccid = (uint32_t)number_of(json, "ccid");
 	s->conv = (uint32_t)number_of(json, "conv");
-	for (enum wire_proto p = WIRE_TCP; p <= WIRE_UNIX; p++)
+	for (enum wire_proto p = WIRE_TCP; p <= WIRE_BENCH; p++)
 		if (strcmp(wire_proto_name(p), text_of(json, "proto")) == 0)
 			s->proto = p;
 	copy(s->host, sizeof(s->host), text_of(json, "host"));
@@ -236,6 +247,50 @@ static void probe_examples_agree_with_their_table(void **state)
 	free(page);
 }
 
+static void pattern_examples_are_what_is_sent(void **state)
+{
+	(void)state;
+	char *page = read_page();
+	const char *at = page;
+	struct example ex;
+	int count = 0;
+
+	for (; next_example(&at, "pattern", &ex); count++) {
+		uint64_t seed = wire_bench_seed(
+			(uint32_t)number_of(ex.json, "ccid"), bool_of(ex.json, "opener"));
+		assert_true(seed == number_of(ex.json, "seed"));
+		uint8_t want[EXAMPLE_MAX];
+		wire_bench_fill(seed, number_of(ex.json, "offset"), want, ex.len);
+		assert_memory_equal(ex.bytes, want, ex.len);
+		cJSON_Delete(ex.json);
+	}
+	assert_int_equal(count, 2);
+	free(page);
+}
+
+static void report_example_agrees_with_its_table(void **state)
+{
+	(void)state;
+	char *page = read_page();
+	const char *at = page;
+	struct example ex;
+	struct wire_bench_report r;
+
+	assert_true(next_example(&at, "report", &ex));
+	assert_int_equal(ex.len, WIRE_BENCH_REPORT_LEN);
+	assert_int_equal(check_by_table(page, "\n### Reports\n", &ex), ex.len);
+	wire_bench_report_decode(&r, ex.bytes);
+	assert_true(r.elapsed_us == number_of(ex.json, "elapsed"));
+	assert_true(r.bytes == number_of(ex.json, "bytes"));
+	assert_true(r.wrong == number_of(ex.json, "wrong"));
+	assert_true(r.segs_sent == number_of(ex.json, "segments"));
+	assert_true(r.segs_repeated == number_of(ex.json, "repeats"));
+	assert_true(r.bytes_sent == number_of(ex.json, "network"));
+	assert_true(r.payload_sent == number_of(ex.json, "payload"));
+	cJSON_Delete(ex.json);
+	free(page);
+}
+
 static void packet_ids_of_the_page_are_the_ones_in_use(void **state)
 {
 	(void)state;
@@ -259,6 +314,8 @@ int main(void)
 		cmocka_unit_test(control_examples_are_what_is_read_and_written),
 		cmocka_unit_test(segment_examples_agree_with_their_table),
 		cmocka_unit_test(probe_examples_agree_with_their_table),
+		cmocka_unit_test(pattern_examples_are_what_is_sent),
+		cmocka_unit_test(report_example_agrees_with_its_table),
 		cmocka_unit_test(packet_ids_of_the_page_are_the_ones_in_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static struct wire_msg sample_hello(void)
 	m.hello.version = WIRE_VERSION;
 	for (size_t i = 0; i < WIRE_INST_LEN; i++)
 		m.hello.inst[i] = (uint8_t)(i * 17);
-	m.hello.caps = WIRE_CAP_FAST_OPEN;
+	m.hello.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_BENCH;
 	m.hello.packet_max = 1373;
 	memcpy(m.hello.name, "büro", sizeof("büro"));
 	return m;
@@ -197,6 +197,9 @@ static void optional_keys_may_be_absent(void **state)
 	m.syn.proto = WIRE_UNIX;
 	m.syn.port = 0;
 	memcpy(m.syn.host, "/run/x.sock", sizeof("/run/x.sock"));
+	round_trip(m);
+	m.syn.proto = WIRE_BENCH;
+	memcpy(m.syn.host, "source", sizeof("source"));
 	round_trip(m);
 	m.syn.proto = WIRE_UDP;
 	m.syn.port = 65535;
@@ -425,8 +428,9 @@ static void numbers_out_of_range_are_refused(void **state)
 		uint64_t port;
 		bool ok;
 	} ports[] = {{"tcp", 1, true}, {"tcp", 65535, true}, {"tcp", 0, false},
-		{"tcp", 65536, false}, {"unix", 1, false}, {"unix", 0, true}, {"sctp", 1, false},
-		{"invalid", 1, false}, {"", 1, false}};
+		{"tcp", 65536, false}, {"unix", 1, false}, {"unix", 0, true}, {"bench", 1, false},
+		{"bench", 0, true}, {"udp", 0, false}, {"sctp", 1, false}, {"invalid", 1, false},
+		{"", 1, false}};
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
 		map(&h, 9, "syn");
 		num(&h, "n", 1);
@@ -611,6 +615,7 @@ static void names_are_never_null(void **state)
 	assert_string_equal(wire_type_name((enum wire_type)0), "invalid");
 	assert_string_equal(wire_type_name((enum wire_type)99), "invalid");
 	assert_string_equal(wire_proto_name(WIRE_UNIX), "unix");
+	assert_string_equal(wire_proto_name(WIRE_BENCH), "bench");
 	assert_string_equal(wire_proto_name((enum wire_proto)0), "invalid");
 	assert_string_equal(wire_proto_name((enum wire_proto)99), "invalid");
 }
