@@ -31,6 +31,8 @@ const char *tt_err_name(int err)
 		return "timed out";
 	case TT_EBUSY:
 		return "busy";
+	case TT_ENOTSUP:
+		return "not supported";
 	}
 	return "unknown error";
 }

@@ -24,6 +24,7 @@ enum tt_err {
 	TT_EPERM = -11,   /* not allowed */
 	TT_ETIMEOUT = -12, /* it took too long */
 	TT_EBUSY = -13,    /* held by somebody else (lock file, address in use) */
+	TT_ENOTSUP = -14,  /* the other side cannot do this */
 };
 
 /** Short lower-case name of a code ("again", "no memory"); never NULL, static storage. */

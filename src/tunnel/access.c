@@ -29,3 +29,8 @@ size_t access_filter(const struct tt_rule *rules, size_t n, const char *name,
 	}
 	return kept;
 }
+
+bool access_may_measure(bool offered, size_t n_rules)
+{
+	return offered && n_rules > 0;
+}

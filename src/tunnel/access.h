@@ -20,4 +20,10 @@ bool access_may_resolve(const struct tt_rule *rules, size_t n, const char *name,
 size_t access_filter(const struct tt_rule *rules, size_t n, const char *name,
 	const struct tt_addr *in, size_t n_in, uint16_t port, struct tt_addr *out);
 
+/**
+ * True where a peer with so many rules gets the measuring service. It gives away bandwidth and
+ * nothing else, as every target does: who may reach no target does not get it either.
+ */
+bool access_may_measure(bool offered, size_t n_rules);
+
 #endif

@@ -148,6 +148,7 @@ bool session_next_action(struct session *s, struct session_action *out)
 		.addrs = ch->addrs,
 		.n_addrs = ch->n_addrs,
 		.port = ch->port,
+		.bench = ch->bench,
 	};
 	return true;
 }
@@ -167,8 +168,8 @@ void channel_opened(struct channel *ch, tt_time now)
 	ch->n_addrs = 0;
 	ch->active_at = now;
 	s->sum.ok++;
-	tt_heap_set(&s->timers, &ch->timer,
-		s->cfg.idle_timeout_us ? now + s->cfg.idle_timeout_us : TT_TIME_NEVER);
+	tt_time limit = ch->bench ? SESSION_BENCH_TIME : s->cfg.idle_timeout_us;
+	tt_heap_set(&s->timers, &ch->timer, limit ? now + limit : TT_TIME_NEVER);
 	channel_want(ch, ACTION_OPENED);
 	channel_progress(ch, now);
 }
@@ -186,6 +187,7 @@ void channel_close(struct channel *ch, enum close_reason why)
 	ch->stream = NULL;
 	tt_heap_set(&s->timers, &ch->timer, TT_TIME_NEVER);
 	s->sum.active--;
+	s->measuring -= ch->bench != 0;
 	s->sum.failed += !was_open;
 	s->sum.reasons[why]++;
 	if (!orderly)
@@ -290,6 +292,10 @@ void channel_on_timer(struct channel *ch, tt_time now)
 	case CHANNEL_OPEN:
 		break;
 	case CHANNEL_CLOSED:
+		return;
+	}
+	if (ch->bench) { /* not its idle time-out but all of its time */
+		channel_reset(ch, REASON_LIMIT);
 		return;
 	}
 	/* idle time-out: the bytes that moved since only moved active_at; silence while the peer is

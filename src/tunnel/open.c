@@ -62,6 +62,8 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 
 	if (!session_ready(s))
 		return TT_EAGAIN;
+	if (t->proto == WIRE_BENCH && !(s->peer_caps & WIRE_CAP_BENCH))
+		return TT_ENOTSUP; /* it would take the syn for a broken one */
 	if (s->sum.active >= s->cfg.channels_max)
 		return TT_ELIMIT;
 	if (strlen(t->host) > WIRE_HOST_MAX || t->host[0] == '\0')
@@ -79,7 +81,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 	syn->version = WIRE_VERSION;
 	syn->ccid = ch->ccid;
 	syn->conv = conv;
-	syn->proto = WIRE_TCP;
+	syn->proto = t->proto == WIRE_BENCH ? WIRE_BENCH : WIRE_TCP;
 	syn->port = t->port;
 	memcpy(syn->host, t->host, strlen(t->host) + 1);
 	wire_text_copy(syn->tunnel, sizeof(syn->tunnel), t->tunnel ? t->tunnel : "");
@@ -131,11 +133,18 @@ static void refuse(
 	session_push_rst(s, syn->ccid, false, why);
 }
 
-static enum close_reason judge(
+static enum close_reason judge_measuring(const struct session *s, enum wire_bench bench)
+{
+	if (!access_may_measure(s->cfg.bench, s->cfg.n_rules))
+		return REASON_NOT_ALLOWED;
+	if (!bench)
+		return REASON_UNSUPPORTED;
+	return s->measuring < SESSION_BENCH_MAX ? REASON_NONE : REASON_LIMIT;
+}
+
+static enum close_reason judge_target(
 	const struct session *s, const struct wire_syn *syn, const struct tt_addr *literal)
 {
-	if (!s->cfg.accept || !s->peer_proved)
-		return REASON_NOT_ALLOWED;
 	if (syn->proto != WIRE_TCP)
 		return REASON_UNSUPPORTED;
 	if (syn->port == 0)
@@ -143,8 +152,19 @@ static enum close_reason judge(
 	bool may = literal->family
 			   ? access_allows(s->cfg.rules, s->cfg.n_rules, NULL, literal, syn->port)
 			   : access_may_resolve(s->cfg.rules, s->cfg.n_rules, syn->host, syn->port);
-	if (!may)
+	return may ? REASON_NONE : REASON_NOT_ALLOWED;
+}
+
+/* bench and literal: what the syn asks for, as far as it is one of them. */
+static enum close_reason judge(const struct session *s, const struct wire_syn *syn,
+	enum wire_bench bench, const struct tt_addr *literal)
+{
+	if (!s->cfg.accept || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
+	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
+							 : judge_target(s, syn, literal);
+	if (why != REASON_NONE)
+		return why;
 	if (s->sum.active >= s->cfg.channels_max || s->half_open >= SESSION_HALF_OPEN_MAX)
 		return REASON_LIMIT;
 	return REASON_NONE;
@@ -153,6 +173,7 @@ static enum close_reason judge(
 void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now)
 {
 	struct tt_addr literal = {0};
+	enum wire_bench bench = syn->proto == WIRE_BENCH ? wire_bench_parse(syn->host) : 0;
 	struct channel *ch = NULL;
 
 	/* A peer whose toxcore confirms nothing must not fill our memory with answers. */
@@ -164,7 +185,7 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 		return;
 	}
 	tt_addr_parse(syn->host, &literal);
-	enum close_reason why = judge(s, syn, &literal);
+	enum close_reason why = judge(s, syn, bench, &literal);
 	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, syn->host, syn->port,
 					  syn->tunnel, now) != TT_OK)
 		why = REASON_LIMIT;
@@ -174,13 +195,18 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	}
 	ch->half_open = true;
 	s->half_open++;
+	ch->bench = bench;
+	s->measuring += bench != 0;
 	uint32_t conv = link_conv_in_use(s->link, syn->conv) ? choose_conv(s, ch, now) : syn->conv;
 	if (link_stream_new(&ch->stream, s->link, conv, ch, now) != TT_OK) {
 		channel_reset(ch, REASON_LIMIT);
 		return;
 	}
 	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
-	if (literal.family)
+	if (bench) {
+		channel_set_state(ch, CHANNEL_DIALING);
+		channel_want(ch, ACTION_DIAL);
+	} else if (literal.family)
 		channel_resolved(ch, &literal, 1, now);
 	else
 		channel_want(ch, ACTION_RESOLVE);

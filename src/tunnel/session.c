@@ -291,7 +291,7 @@ static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
 {
 	struct wire_msg msg = {.type = WIRE_HELLO,
 		.hello = {.version = WIRE_VERSION,
-			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK,
+			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH,
 			.packet_max = LINK_PACKET_MAX,
 			.seen = s->peer_hello,
 			.has_proof = s->cfg.has_proof}};

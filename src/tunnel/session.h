@@ -27,11 +27,14 @@
 #include "tt_rule.h"
 #include "tt_time.h"
 #include "wire.h"
+#include "wire_bench.h"
 
-#define SESSION_ADDRS_MAX 16       /* resolved addresses of one target */
-#define SESSION_CHANNELS_MAX 16384 /* default limit of channels with one peer */
-#define SESSION_HALF_OPEN_MAX 1024 /* of them, asked for by the peer and not connected yet */
-#define SESSION_CONTROL_MAX 65536  /* unconfirmed maps, above which no SYN is heard */
+#define SESSION_ADDRS_MAX 16        /* resolved addresses of one target */
+#define SESSION_CHANNELS_MAX 16384  /* default limit of channels with one peer */
+#define SESSION_HALF_OPEN_MAX 1024  /* of them, asked for by the peer and not connected yet */
+#define SESSION_CONTROL_MAX 65536   /* unconfirmed maps, above which no SYN is heard */
+#define SESSION_BENCH_MAX 4         /* of them, measurements that the peer asked for */
+#define SESSION_BENCH_TIME TT_S(90) /* after which such a measurement is cut off */
 #define SESSION_CONNECT_TIMEOUT TT_S(15)
 #define SESSION_RESUME_TIMEOUT TT_S(600)
 
@@ -46,6 +49,7 @@ struct session_config {
 	bool accept;                 /* the peer may open channels to our targets */
 	const struct tt_rule *rules; /* what it may reach; borrowed until session_set_rules */
 	size_t n_rules;
+	bool bench; /* it may measure the path, if it may reach anything */
 	bool has_proof, need_proof;
 	uint8_t proof[WIRE_PROOF_LEN];      /* has_proof: that we know the secret, for our hello */
 	uint8_t peer_proof[WIRE_PROOF_LEN]; /* need_proof: what the peer's hello must say to be
@@ -119,10 +123,10 @@ struct link *session_link(struct session *s);
 /* ---- actions ---- */
 
 enum session_action_type {
-	ACTION_RESOLVE,  /* accepter: resolve action.host, then channel_resolved */
-	ACTION_DIAL,     /* accepter: connect to one of addrs, then channel_dialed */
-	ACTION_OPENED,   /* the channel is open: move bytes */
-	ACTION_READY,    /* there are bytes to read or space to write: move bytes */
+	ACTION_RESOLVE, /* accepter: resolve action.host, then channel_resolved */
+	ACTION_DIAL,    /* accepter: connect to one of addrs, or start bench; then channel_dialed */
+	ACTION_OPENED,  /* the channel is open: move bytes */
+	ACTION_READY,   /* there are bytes to read or space to write: move bytes */
 	ACTION_SHUTDOWN, /* all of the peer's bytes were taken: shut down the socket's write side */
 	ACTION_CLOSED,   /* it is over (channel_reason): close the socket, channel_release */
 };
@@ -136,6 +140,7 @@ struct session_action {
 	const struct tt_addr *addrs; /* DIAL: those that the rules allow; the channel's */
 	size_t n_addrs;
 	uint16_t port;
+	enum wire_bench bench; /* DIAL: what measures in place of a target; 0: the target */
 };
 
 /** Takes the next action; false when there is none. */
@@ -144,14 +149,16 @@ bool session_next_action(struct session *s, struct session_action *out);
 /* ---- channels ---- */
 
 struct channel_target {
-	const char *host; /* as the peer will resolve it, no brackets */
-	uint16_t port;
+	enum wire_proto proto; /* WIRE_BENCH, else TCP */
+	const char *host; /* as the peer will resolve it, no brackets; BENCH: what shall measure */
+	uint16_t port;    /* BENCH: 0 */
 	const char *tunnel; /* the forward's name, may be NULL */
 };
 
 /**
  * Opens a channel. TT_OK, TT_EAGAIN while the session is not ready, TT_ELIMIT, TT_ENOMEM, TT_EINVAL
- * for a host or port that cannot be said. `user` comes back in every action.
+ * for a host or port that cannot be said, TT_ENOTSUP for a proto that the peer does not know.
+ * `user` comes back in every action.
  */
 int session_open(struct session *s, const struct channel_target *t, struct channel **out,
 	void *user, tt_time now);

@@ -35,6 +35,7 @@ struct channel {
 	bool peer_ended; /* its `end` came: neither side needs anything from the other any more */
 	bool hashed;     /* in session->channels: the peer may still speak of it */
 	bool half_open;  /* counted in session->half_open */
+	enum wire_bench bench; /* counted in session->measuring; 0 for targets and for the opener */
 	enum channel_state state;
 	enum close_reason reason;
 	enum half out, in;
@@ -85,6 +86,7 @@ struct session {
 	struct channel *channels; /* uthash by key: those that the peer may speak of */
 	struct channel *all;      /* those and the others, closed ones until they are released */
 	size_t half_open;
+	size_t measuring; /* accepted channels to the measuring service */
 	uint32_t last_ccid;
 	struct tt_heap timers;
 	struct channel *action_head, *action_tail;

@@ -219,14 +219,19 @@ static struct wire_msg syn_to(uint32_t n, uint32_t ccid, const char *host, uint1
 }
 
 /* A server whose peer is the test: it has had a hello and nothing else. */
-static void up_alone(struct world *w)
+static void start_alone(struct world *w)
 {
 	struct wire_msg hello = {.type = WIRE_HELLO,
 		.hello = {.version = 1, .packet_max = 1373, .seen = true, .inst = {9}}};
-	make(w);
 	start(w);
 	session_path(w->s[SRV], LINK_DIRECT, w->now);
 	assert_int_equal(say(w, SRV, &hello), TT_OK);
+}
+
+static void up_alone(struct world *w)
+{
+	make(w);
+	start_alone(w);
 }
 
 /* The next map that an end has to say, hellos left out. It counts as sent and confirmed. */
@@ -1196,6 +1201,143 @@ static void restarted_peer_ends_the_channels_of_its_former_self(void **state)
 	finish(&w);
 }
 
+/* ---- measuring ---- */
+
+static struct wire_msg measure_syn(uint32_t n, const char *kind)
+{
+	struct wire_msg m = syn_to(n, n, kind, 0);
+	m.syn.proto = WIRE_BENCH;
+	return m;
+}
+
+/* What a server answers to one request for a measurement; REASON_NONE: it starts it. */
+static enum close_reason measured(bool offered, const char *kind, size_t n_rules)
+{
+	struct world w;
+	struct wire_msg m = measure_syn(1, kind);
+	enum close_reason why = REASON_NONE;
+
+	make(&w);
+	w.cfg[SRV].bench = offered;
+	w.cfg[SRV].n_rules = n_rules;
+	start_alone(&w);
+	say(&w, SRV, &m);
+	struct session_action a;
+	if (session_next_action(w.s[SRV], &a)) {
+		assert_int_equal(a.type, ACTION_DIAL);
+		assert_string_equal(wire_bench_name(a.bench), kind);
+		assert_int_equal(a.n_addrs, 0);
+	} else {
+		why = answer(&w);
+	}
+	finish(&w);
+	return why;
+}
+
+static void measuring_needs_a_server_that_offers_it_and_some_target(void **state)
+{
+	(void)state;
+	assert_int_equal(measured(true, "source", 2), REASON_NONE);
+	assert_int_equal(measured(true, "sink", 1), REASON_NONE);
+	assert_int_equal(measured(true, "echo", 1), REASON_NONE);
+	assert_int_equal(measured(false, "source", 2), REASON_NOT_ALLOWED);
+	assert_int_equal(measured(true, "source", 0), REASON_NOT_ALLOWED);
+	assert_int_equal(measured(true, "warp", 2), REASON_UNSUPPORTED);
+
+	struct world w;
+	up(&w); /* the client serves nobody, whatever else is set */
+	w.cfg[CLI].bench = true;
+	restart(&w, CLI);
+	online(&w);
+	struct channel_target t = {.proto = WIRE_BENCH, .host = "echo"};
+	struct channel *ch;
+	assert_int_equal(session_open(w.s[SRV], &t, &ch, NULL, w.now), TT_OK);
+	carry(&w);
+	assert_int_equal(want_closed(&w, SRV), REASON_NOT_ALLOWED);
+	finish(&w);
+}
+
+static void measuring_is_asked_only_of_a_peer_that_knows_it(void **state)
+{
+	struct world w;
+	struct channel_target t = {.proto = WIRE_BENCH, .host = "echo"};
+	struct channel *ch;
+	struct wire_msg hello = {.type = WIRE_HELLO,
+		.hello = {.version = 1, .packet_max = 1373, .seen = true, .inst = {9}}};
+	(void)state;
+	up_alone(&w); /* its hello has no capability */
+	assert_int_equal(session_open(w.s[SRV], &t, &ch, NULL, w.now), TT_ENOTSUP);
+	hello.hello.caps = WIRE_CAP_BENCH;
+	say(&w, SRV, &hello);
+	assert_int_equal(session_open(w.s[SRV], &t, &ch, NULL, w.now), TT_OK);
+	struct wire_msg m;
+	size_t n;
+	assert_true(heard(&w, SRV, &m, &n));
+	assert_int_equal(m.syn.proto, WIRE_BENCH);
+	assert_string_equal(m.syn.host, "echo");
+	finish(&w);
+}
+
+static void measurements_at_once_are_few_and_ended_ones_make_room(void **state)
+{
+	struct world w;
+	struct channel *ch = NULL;
+	(void)state;
+	make(&w);
+	w.cfg[SRV].bench = true;
+	start_alone(&w);
+	for (uint32_t i = 1; i <= SESSION_BENCH_MAX + 1; i++) {
+		struct wire_msg m = measure_syn(i, "source");
+		say(&w, SRV, &m);
+	}
+	for (uint32_t i = 0; i < SESSION_BENCH_MAX; i++)
+		ch = want(&w, SRV, ACTION_DIAL).channel;
+	want_nothing(&w, SRV);
+	assert_int_equal(answer(&w), REASON_LIMIT);
+
+	struct wire_msg target = syn_to(100, 100, "10.0.0.1", 1080); /* is no measurement */
+	target.n = SESSION_BENCH_MAX + 2;
+	say(&w, SRV, &target);
+	want(&w, SRV, ACTION_DIAL);
+
+	channel_abort(ch, REASON_RESET, w.now);
+	assert_int_equal(want_closed(&w, SRV), REASON_RESET);
+	struct wire_msg m = measure_syn(200, "source");
+	m.n = SESSION_BENCH_MAX + 3;
+	say(&w, SRV, &m);
+	want(&w, SRV, ACTION_DIAL);
+	finish(&w);
+}
+
+static void measurement_is_cut_off_however_busy_it_is(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	struct channel_target t = {.proto = WIRE_BENCH, .host = "sink"};
+	(void)state;
+	make(&w);
+	w.cfg[SRV].bench = true;
+	start(&w);
+	online(&w);
+	assert_int_equal(session_open(w.s[CLI], &t, &ch[CLI], NULL, w.now), TT_OK);
+	carry(&w);
+	ch[SRV] = want(&w, SRV, ACTION_DIAL).channel;
+	channel_dialed(ch[SRV], REASON_NONE, w.now);
+	want(&w, SRV, ACTION_OPENED);
+	carry(&w);
+	want(&w, CLI, ACTION_OPENED);
+	for (tt_time t_s = 0; t_s < 90; t_s += 10) {
+		want_nothing(&w, SRV);
+		put(ch[CLI], 1000, w.now);
+		carry(&w);
+		assert_int_equal(take(ch[SRV], w.now), 1000);
+		pass(&w, TT_S(10));
+	}
+	assert_int_equal(want_closed(&w, SRV), REASON_LIMIT);
+	assert_int_equal(want_closed(&w, CLI), REASON_LIMIT);
+	finish(&w);
+}
+
 /* ---- memory ---- */
 
 /* One life with a transfer; every allocation of one side may fail. True while one did. */
@@ -1346,6 +1488,10 @@ int main(void)
 		cmocka_unit_test(idle_channel_ends_and_a_used_one_does_not),
 		cmocka_unit_test(time_offline_is_not_idle_time),
 		cmocka_unit_test(bytes_that_the_peer_acknowledges_are_no_idleness),
+		cmocka_unit_test(measuring_needs_a_server_that_offers_it_and_some_target),
+		cmocka_unit_test(measuring_is_asked_only_of_a_peer_that_knows_it),
+		cmocka_unit_test(measurements_at_once_are_few_and_ended_ones_make_room),
+		cmocka_unit_test(measurement_is_cut_off_however_busy_it_is),
 		cmocka_unit_test(channels_survive_an_outage_and_end_after_the_resume_timeout),
 		cmocka_unit_test(bytes_that_have_arrived_outlive_an_absence_of_the_peer),
 		cmocka_unit_test(bytes_that_have_arrived_outlive_a_restart_of_the_peer),
