@@ -1,47 +1,16 @@
 /* `toxtun ping TOXID`: is it there, by which path, how far away. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cli.h"
-#include "config.h"
-#include "peer.h"
+#include "cli_reach.h"
 
-/* Two machines that know each other's node need about ten seconds to meet (DESIGN section 11). */
-#define MEETING_FACTOR 2
 #define INTERVAL TT_S(1)
 #define ANSWER_TIMEOUT TT_S(3)
-#define DIRECT_WAIT TT_S(3)
 
 struct summary {
 	unsigned sent, got;
 	tt_time min, max, sum;
 };
-
-static int run_until_ready(struct app *app, struct peer *p, tt_time limit)
-{
-	while (!p->ready) {
-		if (app->stopping)
-			return EXIT_FAILED;
-		if (app_now(app) >= limit)
-			return EXIT_UNREACHABLE;
-		int rc = app_step(app, limit);
-		if (rc != EXIT_OK)
-			return rc;
-	}
-	return EXIT_OK;
-}
-
-/* Peers mostly meet by a relay first; the direct way is found a moment later. */
-static int run_until_direct(struct app *app, const struct peer *p)
-{
-	tt_time limit = app_now(app) + DIRECT_WAIT;
-	int rc = EXIT_OK;
-
-	while (rc == EXIT_OK && app->conf->udp && p->path == TOXNET_PATH_TCP && !app->stopping &&
-		app_now(app) < limit)
-		rc = app_step(app, limit);
-	return rc;
-}
 
 static int one_round(struct app *app, struct peer *p, struct summary *s)
 {
@@ -82,7 +51,7 @@ static int one_round(struct app *app, struct peer *p, struct summary *s)
 static int ping(struct app *app, struct peer *p)
 {
 	struct summary s = {0};
-	int rc = run_until_direct(app, p);
+	int rc = EXIT_OK;
 
 	while (rc == EXIT_OK && s.sent < app->conf->ping_count && !app->stopping)
 		rc = one_round(app, p, &s);
@@ -101,30 +70,11 @@ static int ping(struct app *app, struct peer *p)
 int cli_ping(struct conf *conf, const struct tt_log *log)
 {
 	struct app *app = NULL;
-	char *dir = config_data_dir(conf);
-	char tag[9];
+	struct peer *p;
+	int rc = cli_reach(&app, &p, conf, log);
 
-	if (!dir)
-		return EXIT_USAGE;
-	int rc = app_new(&app, conf, log, dir);
-	if (rc != EXIT_OK)
-		goto out;
-	struct peer *p = peer_want(app, &conf->target);
-	rc = EXIT_FAILED;
-	if (!p)
-		goto out;
-	tt_time limit = app_now(app) + MEETING_FACTOR * TT_S(conf->connect_timeout_s);
-	rc = run_until_ready(app, p, limit);
 	if (rc == EXIT_OK)
 		rc = ping(app, p);
-	else if (rc == EXIT_UNREACHABLE)
-		tt_error(log, "peer %s is not reachable: %s", tt_key_short(conf->target.key, tag),
-			app->self_path == TOXNET_PATH_NONE
-				? "this machine has no connection to the Tox network (bootstrap "
-				  "nodes, firewall?)"
-				: "it is offline, or it does not accept this machine");
-out:
 	app_free(app);
-	free(dir);
 	return rc;
 }
