@@ -30,6 +30,7 @@ enum exit_code {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_UNREACHABLE = 3,
+	EXIT_REFUSED = 4,
 };
 
 struct app {

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bench_service.h"
 #include "net.h"
 #include "peer.h"
 #include "tt_err.h"
@@ -19,7 +20,8 @@ struct conn {
 	struct app *app;
 	struct conn *prev, *next;
 	struct conn *wait_next;
-	const struct conf_forward *forward; /* NULL on the accepter's side */
+	const struct conf_forward *forward; /* opener: NULL when the program itself opened it */
+	struct conn_owner owner;            /* of a connection without a forward */
 	struct peer *peer;                  /* NULL while none is chosen */
 	struct channel *channel;            /* NULL while waiting */
 	int fd;                             /* -1: none */
@@ -32,6 +34,7 @@ struct conn {
 	bool more;         /* a pump stopped for its budget: go on in the next round */
 
 	/* accepter's side */
+	struct bench_service *service; /* at the other end of fd, in place of a target; else NULL */
 	struct loop_resolve *resolve;
 	struct tt_addr *addrs;
 	size_t n_addrs, next_addr;
@@ -100,6 +103,7 @@ static void conn_free(struct conn *c, bool hard)
 
 	drop_from_waiting(c);
 	close_fd(c, hard);
+	bench_service_free(c->service);
 	loop_resolve_free(c->resolve);
 	app_timer_drop(app, &c->timer);
 	if (c->prev)
@@ -238,6 +242,15 @@ static void fail_waiting(struct conn *c, enum close_reason why)
 	conn_free(c, true);
 }
 
+/* The channel is being opened: its first bytes may go at once. */
+static void start(struct conn *c)
+{
+	if (watch(c, 0) != TT_OK)
+		abort_channel(c, REASON_LIMIT);
+	else
+		pump(c);
+}
+
 /* True when the connection needs to wait no longer: it has a channel, or is gone. */
 static bool try_open(struct conn *c)
 {
@@ -261,10 +274,7 @@ static bool try_open(struct conn *c)
 		return true;
 	}
 	app_timer_set(c->app, &c->timer, TT_TIME_NEVER); /* the session has its own */
-	if (watch(c, 0) != TT_OK)
-		abort_channel(c, REASON_LIMIT);
-	else
-		pump(c);
+	start(c);
 	return true;
 }
 
@@ -297,6 +307,43 @@ void conns_retry_waiting(struct app *app)
 		next = c->wait_next;
 		try_open(c);
 	}
+}
+
+int conn_open(struct app *app, struct peer *p, const struct channel_target *t, int fd,
+	const struct conn_owner *owner, struct conn **out)
+{
+	struct conn *c = conn_new(app);
+	int rc = TT_ENOMEM;
+
+	if (!c) {
+		close(fd);
+		return rc;
+	}
+	c->fd = fd;
+	c->peer = p;
+	rc = session_open(p->session, t, &c->channel, c, app_now(app));
+	if (rc != TT_OK) {
+		conn_free(c, false);
+		return rc;
+	}
+	c->owner = *owner;
+	start(c);
+	*out = c;
+	return TT_OK;
+}
+
+uint32_t conn_id(const struct conn *c)
+{
+	struct channel_info info;
+
+	channel_info(c->channel, &info);
+	return info.ccid;
+}
+
+void conn_abort(struct conn *c)
+{
+	c->owner = (struct conn_owner){0};
+	abort_channel(c, REASON_RESET);
 }
 
 /* ---- accepter's side ---- */
@@ -398,8 +445,21 @@ static struct conn *conn_of(struct app *app, struct peer *p, const struct sessio
 	return c;
 }
 
+static void start_service(struct conn *c, enum wire_bench kind)
+{
+	if (bench_service_new(&c->service, c->app, c->peer, kind, conn_id(c), &c->fd) != TT_OK ||
+		watch(c, 0) != TT_OK)
+		channel_dialed(c->channel, REASON_LIMIT, app_now(c->app));
+	else
+		dialed(c);
+}
+
 static void start_dial(struct conn *c, const struct session_action *a)
 {
+	if (a->bench) {
+		start_service(c, a->bench);
+		return;
+	}
 	c->addrs = calloc(a->n_addrs, sizeof(*c->addrs));
 	if (!c->addrs) {
 		channel_dialed(c->channel, REASON_LIMIT, app_now(c->app));
@@ -438,11 +498,14 @@ static void conn_timeout(struct app *app, void *owner)
 	}
 }
 
-static void log_closed(const struct app *app, const struct peer *p, const struct channel_info *info)
+/* An error is for our user's eyes where it is one of our forwards': a connection of the program's
+ * own has an owner who tells it, and one of the peer's is told there. */
+static void log_closed(const struct app *app, const struct peer *p, const struct channel_info *info,
+	bool forwarded)
 {
 	enum tt_log_level level = TT_LOG_DEBUG;
 
-	if (info->reason > REASON_BOTH_CLOSE && info->opener)
+	if (info->reason > REASON_BOTH_CLOSE && forwarded)
 		level = info->bytes_in + info->bytes_out ? TT_LOG_WARN : TT_LOG_ERROR;
 	tt_log_at(app->log, level,
 		"%s%s%speer=%s chan=%u target=%s:%u in=%llu out=%llu reason=%s: %s",
@@ -455,11 +518,14 @@ static void log_closed(const struct app *app, const struct peer *p, const struct
 static void on_closed(struct app *app, struct peer *p, const struct session_action *a)
 {
 	struct channel_info info;
+	struct conn *c = a->user;
 
 	channel_info(a->channel, &info);
-	log_closed(app, p, &info);
-	if (a->user)
-		conn_free(a->user, info.reason > REASON_BOTH_CLOSE);
+	log_closed(app, p, &info, c && c->forward);
+	if (c && c->owner.closed)
+		c->owner.closed(c->owner.user, info.reason);
+	if (c)
+		conn_free(c, info.reason > REASON_BOTH_CLOSE);
 	channel_release(a->channel);
 }
 

@@ -1,6 +1,7 @@
 /**
- * One local socket and its channel: accepted from a listener (we are the channel's opener) or
- * dialled for a peer (we are its accepter). Moves the bytes between the two.
+ * One local socket and its channel: accepted from a listener or made by the program itself (we are
+ * the channel's opener), or dialled for a peer (we are its accepter). Moves the bytes between the
+ * two.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -11,6 +12,26 @@ struct peer;
 
 /** Takes ownership of an accepted, non-blocking fd; its channel opens when a peer is ready. */
 void conn_accept(struct app *app, const struct conf_forward *forward, int fd);
+
+/** Who opened a connection by conn_open. `closed` is called once, and the conn is gone after it. */
+struct conn_owner {
+	void (*closed)(void *user, enum close_reason why);
+	void *user;
+};
+
+/**
+ * Opens a channel for the program itself, without a listener: what is written to the other end of
+ * fd, a stream that does not block, comes out at the target. Takes ownership of fd, also when it
+ * fails. As session_open.
+ */
+int conn_open(struct app *app, struct peer *peer, const struct channel_target *target, int fd,
+	const struct conn_owner *owner, struct conn **out);
+
+/** The number of its channel, for as long as the owner was not told that it is over. */
+uint32_t conn_id(const struct conn *c);
+
+/** Cuts it off; the owner is not told any more. */
+void conn_abort(struct conn *c);
 
 /** Does what a session asks for. */
 void conn_on_action(struct app *app, struct peer *peer, const struct session_action *action);

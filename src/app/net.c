@@ -86,6 +86,11 @@ int net_connect(const struct tt_addr *addr, uint16_t port, bool *done)
 	return fd;
 }
 
+int net_pair(int fds[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+}
+
 void net_tune(int fd)
 {
 	int one = 1;

@@ -20,6 +20,9 @@ int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only);
 /** A non-blocking TCP socket whose connect has begun, or -1 with errno. *done: it is connected. */
 int net_connect(const struct tt_addr *addr, uint16_t port, bool *done);
 
+/** Two streams without blocking that are joined, close-on-exec. 0, or -1 with errno. */
+int net_pair(int fds[2]);
+
 /** Options of a connected stream: no Nagle delay. */
 void net_tune(int fd);
 

@@ -17,13 +17,14 @@ int conf_new(struct conf **out)
 	c->default_nodes = true;
 	c->mode = TT_MODE_AUTO;
 	c->udp = c->relay = c->lan = c->fast_start = true;
-	c->stats_on = true;
+	c->stats_on = c->bench = true;
 	c->stats_addr = tt_addr_v4(loopback);
 	c->stats_port = CONF_STATS_PORT;
 	c->connect_timeout_s = 15;
 	c->resume_timeout_s = 600;
 	c->log_level = TT_LOG_INFO;
 	c->ping_count = 4;
+	c->bench_seconds = CONF_BENCH_SECONDS;
 	*out = c;
 	return TT_OK;
 }
@@ -124,8 +125,8 @@ static void infer_command(struct conf_ctx *x)
 	else if (c->connect)
 		c->command = CONF_CMD_CLIENT;
 	else
-		conf_fail(x, "say what to do: server, client, node, id, ping or check; toxtun -h "
-			     "explains them");
+		conf_fail(x, "say what to do: server, client, node, id, ping, bench or check; "
+			     "toxtun -h explains them");
 }
 
 static void check_paths(struct conf_ctx *x)
@@ -174,6 +175,8 @@ int conf_finish(struct conf *c, struct conf_diag *d)
 			"the server, or entries in the [client] section of an ini file (-c FILE)");
 	if (c->command == CONF_CMD_PING && !c->has_target && clean)
 		conf_fail(&x, "ping whom? Give the Tox ID: toxtun ping TOXID");
+	if (c->command == CONF_CMD_BENCH && !c->has_target && clean)
+		conf_fail(&x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
 	conf_forward_check(&x);
 	check_paths(&x);
 	if (c->n_targets == 0)

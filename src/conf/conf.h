@@ -19,6 +19,8 @@
 #define CONF_NAME_MAX 63
 #define CONF_STATS_PORT 9981
 #define CONF_FORWARD_PEERS_MAX 16
+#define CONF_BENCH_SECONDS 5
+#define CONF_BENCH_SECONDS_MAX 60 /* below SESSION_BENCH_TIME of src/tunnel */
 
 enum conf_command {
 	CONF_CMD_NONE,
@@ -27,6 +29,7 @@ enum conf_command {
 	CONF_CMD_NODE,
 	CONF_CMD_ID,
 	CONF_CMD_PING,
+	CONF_CMD_BENCH,
 	CONF_CMD_CHECK,
 	CONF_CMD_HELP,    /* -h */
 	CONF_CMD_VERSION, /* -V */
@@ -107,10 +110,13 @@ struct conf {
 	uint16_t stats_port;
 	uint32_t connect_timeout_s, idle_timeout_s, resume_timeout_s; /* idle 0: never */
 	bool exit_on_failure;
+	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;
 	bool log_json;
 	bool qr;                  /* id --qr */
 	uint32_t ping_count;      /* ping -n, default 4 */
+	bool json;                /* bench --json */
+	uint32_t bench_seconds;   /* bench --seconds, default CONF_BENCH_SECONDS */
 	struct tt_peer_id target; /* positional TOXID or --to */
 	bool has_target;
 };

@@ -136,8 +136,6 @@ static void unknown_option(struct conf_ctx *x, const struct token *t)
 		       "side"},
 		{"-D", "the SOCKS proxy is not in this version; forward single ports with -L"},
 		{"-W", "stdin and stdout forwarding is not in this version; use -L"},
-		{"-json",
-			"status --json is not in this version; the stats service has /stats.json"},
 		{"-secret",
 			"secrets do not belong on the command line, where every user sees them; "
 			"use --secret-file FILE or the variable TOXTUN_SECRET"},
@@ -167,8 +165,8 @@ static const struct {
 	{"node", CONF_CMD_NODE, false},
 	{"id", CONF_CMD_ID, false},
 	{"ping", CONF_CMD_PING, true},
+	{"bench", CONF_CMD_BENCH, true},
 	{"check", CONF_CMD_CHECK, false},
-	{"bench", CONF_CMD_NONE, false},
 	{"status", CONF_CMD_NONE, false},
 	{"top", CONF_CMD_NONE, false},
 };
@@ -197,8 +195,8 @@ static size_t parse_command(struct conf_ctx *x, const char *word)
 			x, "there is no command '%s'; did you mean %s?", conf_quote(q, word), near);
 	else
 		conf_fail(x,
-			"there is no command '%s'; there are server, client, node, id, ping "
-			"and check",
+			"there is no command '%s'; there are server, client, node, id, ping, "
+			"bench and check",
 			conf_quote(q, word));
 	return N_COMMANDS;
 }

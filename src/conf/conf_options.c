@@ -199,6 +199,12 @@ static void set_count(struct conf_ctx *x, const struct conf_option *o, const cha
 		conf_fail(x, "count takes a number from 1 to 1000000");
 }
 
+static void set_bench_seconds(struct conf_ctx *x, const struct conf_option *o, const char *value)
+{
+	if (!conf_number(value, 1, CONF_BENCH_SECONDS_MAX, field(x, o)))
+		conf_fail(x, "seconds takes a number from 1 to %d", CONF_BENCH_SECONDS_MAX);
+}
+
 /** -v once more; in a file yes, or how many times. */
 static void set_verbose(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
@@ -252,6 +258,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh; repeatable") \
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the -L forwards (or the TOXID of client)") \
 	LONG("allow", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_allow, allow, "    (server) only these peers; repeatable") \
+	LONG("no-bench", "", CONF_OPT_FLAG, set_off, bench, "              (server) do not let peers measure the path to it") \
 	SHORT("k", "kcp-mode", " MODE", 0, set_mode, mode, "         auto (default), default, normal, fast, fast2, fast3") \
 	LONG("connect-timeout", " S", 0, set_seconds, connect_timeout_s, "     seconds to wait for a connection to open (15)") \
 	LONG("idle-timeout", " S", 0, set_seconds_or_never, idle_timeout_s, "        close connections that are idle for so long (0: never)") \
@@ -272,6 +279,8 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("stats", " [ADDR:]PORT|off", 0, set_stats, stats_port, " stats service (127.0.0.1:9981, or one of the next 99)") \
 	LONG("qr", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, qr, "                    (id) also as a QR code") \
 	SHORT("n", "count", " N", CONF_OPT_ARGS, set_count, ping_count, "               (ping) how many (4)") \
+	LONG("seconds", " S", CONF_OPT_ARGS, set_bench_seconds, bench_seconds, "             (bench) for each transfer (5)") \
+	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (bench) as JSON") \
 	SHORT("v", "verbose", "", CONF_OPT_FLAG | CONF_OPT_REPEAT, set_verbose, log_level, "               more in the log; -vv for still more") \
 	SHORT("q", "quiet", "", CONF_OPT_FLAG, set_quiet, log_level, "                 only errors in the log") \
 	LONG("log-format", " text|json", 0, set_log_format, log_json, "  form of the log lines on stderr") \
@@ -300,15 +309,17 @@ static const char usage[] =
 	"  toxtun [options] node             be a private bootstrap node and TCP relay\n"
 	"  toxtun [options] id [--qr]        print this machine's Tox ID\n"
 	"  toxtun [options] ping TOXID       is it there, by which path, how far away\n"
+	"  toxtun [options] bench TOXID      how fast is the path, in both directions\n"
 	"  toxtun [options] check            say every mistake of the configuration\n"
 	"\n"
 	"Without a command: what the ini file has sections for. TOXID may be the name of a\n"
 	"[peer] section. Long options take one dash or two, and their value after a blank or "
-	"'='.\n" OPTIONS(GROUP_HELP, SHORT_HELP,
-		LONG_HELP) "\n"
-			   "Exit codes: 0 done, 1 failed at run time, 2 "
-			   "bad usage or configuration, 3 peer not\n"
-			   "reachable in time. The ini file: man toxtun.ini\n";
+	"'='.\n" OPTIONS(
+		GROUP_HELP, SHORT_HELP, LONG_HELP) "\n"
+						   "Exit codes: 0 done, 1 failed at run time, 2 "
+						   "bad usage or configuration, 3 peer not\n"
+						   "reachable in time, 4 refused by the peer. The "
+						   "ini file: man toxtun.ini\n";
 
 const char *conf_usage(void)
 {

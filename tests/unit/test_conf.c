@@ -250,7 +250,8 @@ static void every_option_has_its_place_in_the_file(void **state)
 			"resume-timeout = 86400\nexit-on-failure = yes\nno-default-nodes = on\n"
 			"no-udp = true\nno-relay = no\nno-lan = 1\nudp-port = 1000:2000\n"
 			"relay-port = 0\nproxy = socks5://[::1]:9050\nstats = 0.0.0.0:80\n"
-			"verbose = 2\nlog-format = json\nallow = " KEY_A "\nallow = " KEY_B "\n"
+			"verbose = 2\nlog-format = json\nno-bench = yes\nallow = " KEY_A
+			"\nallow = " KEY_B "\n"
 			"bootstrap = 192.0.2.1:33445:" KEY_A "\n");
 	assert_clean(f, rc);
 	assert_clean(f, args(f, "check"));
@@ -265,7 +266,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	assert_int_equal(c->idle_timeout_s, 0);
 	assert_int_equal(c->resume_timeout_s, 86400);
 	assert_true(c->exit_on_failure);
-	assert_false(c->default_nodes || c->udp || c->lan);
+	assert_false(c->default_nodes || c->udp || c->lan || c->bench);
 	assert_true(c->relay);
 	assert_true(c->has_relay_port);
 	assert_int_equal(c->relay_port, 0);
@@ -526,6 +527,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->resume_timeout_s, 600);
 	assert_int_equal(c->stats_port, CONF_STATS_PORT);
 	assert_int_equal(c->ping_count, 4);
+	assert_int_equal(c->bench_seconds, 5);
+	assert_true(c->bench && !c->json);
 	assert_int_equal(c->log_level, TT_LOG_INFO);
 	assert_null(c->data_dir);
 	done(f);
@@ -539,8 +542,9 @@ static void commands_take_their_own_words(void **state)
 		enum conf_command command;
 	} good[] = {{"id --qr", CONF_CMD_ID}, {"ping -n 2 " TOXID, CONF_CMD_PING},
 		{"ping --to " KEY_A, CONF_CMD_PING}, {"check", CONF_CMD_CHECK},
-		{"-h", CONF_CMD_HELP}, {"server --help --nonsense", CONF_CMD_HELP},
-		{"-V", CONF_CMD_VERSION}, {"-qV", CONF_CMD_VERSION}};
+		{"bench --json " TOXID, CONF_CMD_BENCH}, {"-h", CONF_CMD_HELP},
+		{"server --help --nonsense", CONF_CMD_HELP}, {"-V", CONF_CMD_VERSION},
+		{"-qV", CONF_CMD_VERSION}};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct fixture *f = fresh();
 		assert_clean(f, args(f, good[i].line));
@@ -553,6 +557,11 @@ static void commands_take_their_own_words(void **state)
 	assert_int_equal(f->c->ping_count, 2);
 	assert_int_equal(f->c->log_level, TT_LOG_TRACE);
 	assert_true(f->c->has_target && f->c->target.has_toxid);
+	done(f);
+	f = fresh();
+	assert_clean(f, args(f, "bench --seconds 60 --json " TOXID));
+	assert_int_equal(f->c->bench_seconds, 60);
+	assert_true(f->c->json && f->c->has_target);
 	done(f);
 }
 
@@ -573,11 +582,9 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"client -D 1080", "-D", "not in this version"},
 		{"client -W h:1", "-W", "not in this version"},
 		{"server -v=2", "-v", "takes no value"},
-		{"server --json", "--json", "not in this version"},
 		{"server --secret=hunter2", "--secret", "use --secret-file"},
 		{"status", "", "the command status is not in this version"},
 		{"top", "", "not in this version"},
-		{"bench " TOXID, "", "not in this version"},
 		{"sever", "", "did you mean server?"},
 		{"frobnicate", "", "there are server, client"},
 		{"server " TOXID, "", "one word too many after the command server"},
@@ -603,6 +610,9 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server --resume-timeout 99999999999", "--resume-timeout", "1 to 86400"},
 		{"server --log-format xml", "--log-format", "text or json"},
 		{"ping -n 0 " KEY_A, "-n", "from 1 to"},
+		{"bench --seconds 0 " KEY_A, "--seconds", "from 1 to 60"},
+		{"bench --seconds 61 " KEY_A, "--seconds", "from 1 to 60"},
+		{"bench " KEY_A " " KEY_B, "", "one word too many"},
 		{"server -b x", "-b", "HOST:PORT:PUBKEY"},
 		{"client -L 80", "-L", "-L takes [BIND:]PORT:HOST:HOSTPORT"},
 		{"client -L a:b:c:d:e", "-L", "IPv6 address in brackets"},
@@ -671,6 +681,7 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 		{"", "client", "", "nothing to forward: give -L"},
 		{"[client]\n", "client " TOXID, "", "nothing to forward"},
 		{"", "ping", "", "ping whom?"},
+		{"", "bench", "", "to whom?"},
 		{"", "client -L 1:h:2", "-L 1:h:2", "to which server?"},
 		{"", "client " TOXID " -L 1:h:2/udp", "-L 1:h:2/udp", "UDP forwards are not"},
 		{"[client]\nd = udp:1:h:2:" KEY_A "\n", "check", "t.ini:2", "UDP forwards are not"},
@@ -731,7 +742,7 @@ static void help_names_every_option_in_even_columns(void **state)
 		"no-default-nodes", "no-udp", "no-relay", "udp-port", "relay-port", "proxy",
 		"no-lan", "to", "allow", "secret-file", "stats", "connect-timeout", "idle-timeout",
 		"resume-timeout", "exit-on-failure", "verbose", "quiet", "log-format", "version",
-		"help", "id-file", "qr", "count"};
+		"help", "id-file", "qr", "count", "no-bench", "seconds", "json"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -13,6 +13,7 @@ int cli_server(
 int cli_node(struct conf *conf, const struct tt_log *log);
 int cli_id(struct conf *conf, const struct tt_log *log);
 int cli_ping(struct conf *conf, const struct tt_log *log);
+int cli_bench(struct conf *conf, const struct tt_log *log);
 int cli_check(struct conf *conf, const struct tt_log *log);
 
 /** Writes everything that stdout still holds; false when that fails (said in the log). */

@@ -47,6 +47,8 @@ static void print_server(const struct conf *c)
 		printf("  allow    %s\n", tt_hex_encode(c->allow[i].key, TT_KEY_LEN, hex));
 	printf("  targets ");
 	print_rules(c->targets, c->n_targets);
+	if (!c->bench)
+		printf("  measurements of peers are not answered\n");
 	for (size_t i = 0; i < c->n_peers; i++) {
 		const struct conf_peer *p = &c->peers[i];
 		if (!p->has_targets)
