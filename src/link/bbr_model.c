@@ -124,7 +124,7 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
  */
 static void update_queue(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
-	tt_time rtt = tt_time_since(now, rs->sent_at);
+	tt_time rtt = rs->newest_rtt_us;
 
 	if (b->round_start) {
 		b->rtt_prev_min = b->rtt_round_min;
@@ -132,7 +132,7 @@ static void update_queue(struct bbr *b, const struct rate_sample *rs, tt_time no
 		b->rtt_round_min = TT_TIME_NEVER;
 		b->rtt_round_high = 0;
 	}
-	if (rs->sent_at < b->rtt_sent_at)
+	if (rtt == 0 || rs->sent_at < b->rtt_sent_at)
 		return;
 	b->rtt_sent_at = rs->sent_at;
 	if (b->rtt_last) {

@@ -35,7 +35,8 @@
 #define LINK_WINDOW_DIRECT 1024
 /** Mode auto: packets that may be in flight before the path's first answer. */
 #define LINK_INITIAL_WINDOW 64
-/** A TCP relay drops, silently, what a burst of more than about 90 packets leaves over. */
+/** Packets that may always be in flight through a TCP relay; in the fixed modes, no more than
+ * these. */
 #define LINK_WINDOW_RELAYED 64
 
 struct link;

@@ -43,10 +43,27 @@ static bool silent(const struct link *l)
 	return l->rack.probes >= SILENT_PROBES;
 }
 
+/*
+ * Bytes that may be in flight. Behind a relay there is TCP, which takes what it cannot send into
+ * buffers of its own, and drops or stops for seconds when those are full (a burst of about 90
+ * packets is enough). So there the window follows the product of rate and round trip closely.
+ */
+static uint64_t window(const struct link *l)
+{
+	uint64_t cwnd = bbr_cwnd(&l->bbr);
+
+	if (l->path != LINK_RELAYED)
+		return cwnd;
+	uint64_t bdp = bbr_bandwidth(&l->bbr) * l->rack.min_rtt_us / TT_S(1);
+	uint64_t most = bdp + bdp / 4, least = (uint64_t)LINK_WINDOW_RELAYED * l->packet_max;
+	most = most > least ? most : least;
+	return cwnd < most ? cwnd : most;
+}
+
 /* With nothing in flight there is nothing whose ACK or time-out could open it again. */
 static bool window_open(const struct link *l)
 {
-	return l->flight.count == 0 || (!silent(l) && l->flight.bytes < bbr_cwnd(&l->bbr));
+	return l->flight.count == 0 || (!silent(l) && l->flight.bytes < window(l));
 }
 
 bool link_may_send_data(const struct link *l, tt_time now)
@@ -88,7 +105,7 @@ void link_ran_dry(struct link *l, tt_time now)
 {
 	bool data = sched_has_data(&l->sched);
 
-	if (!data && l->flight.bytes < bbr_cwnd(&l->bbr))
+	if (!data && l->flight.bytes < window(l))
 		rate_app_limited(&l->rate, (uint32_t)l->flight.bytes);
 	if (!data || !window_open(l))
 		pacer_idle(&l->pacer, now);
@@ -218,7 +235,7 @@ void link_recovery_stats(const struct link *l, struct link_stats *out)
 	out->segs_spurious = l->flight.spurious;
 	out->pacing_rate = bbr_pacing_rate(&l->bbr);
 	out->delivery_rate = bbr_bandwidth(&l->bbr);
-	out->cwnd_bytes = bbr_cwnd(&l->bbr);
+	out->cwnd_bytes = window(l);
 	out->inflight_bytes = l->flight.bytes;
 	out->min_rtt_us = l->rack.min_rtt_us;
 	out->window = (uint32_t)(out->cwnd_bytes / l->packet_max);

@@ -4,7 +4,8 @@
 
 static uint64_t duration_ns(size_t bytes, uint64_t rate)
 {
-	return (uint64_t)bytes * NS_PER_S / (rate ? rate : 1);
+	uint64_t ns = (uint64_t)bytes * NS_PER_S / (rate ? rate : 1);
+	return ns < PACER_WAIT_MAX * 1000u ? ns : PACER_WAIT_MAX * 1000u;
 }
 
 void pacer_reset(struct pacer *p)

@@ -14,6 +14,9 @@
 
 /** A program that was kept from its turn may send so much time's worth at once afterwards. */
 #define PACER_LATE_MAX TT_MS(4)
+/** However slow the pace, one packet leaves in this time: how else would it be found to be too
+ * slow? */
+#define PACER_WAIT_MAX TT_MS(500)
 
 struct pacer {
 	uint64_t next_ns; /* when the next packet would leave at the pace */

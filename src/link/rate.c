@@ -53,6 +53,7 @@ void rate_on_acked(struct rate *r, struct rate_sample *rs, const struct rate_sna
 	if (!first && s->sent_at < rs->sent_at)
 		return;
 	rs->sent_at = s->sent_at;
+	rs->newest_rtt_us = exact ? rtt : 0;
 	rs->prior_delivered = s->delivered;
 	rs->prior_lost = s->lost;
 	rs->tx_inflight = s->inflight;
