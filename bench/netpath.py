@@ -10,8 +10,8 @@
 or, for the common case of two ends, `with netpath.pair(rate=...) as (a, b, link):`. Nothing of it
 reaches the machine's own network. Where it cannot be had, `Unavailable` says why.
 
-Conditions are linkem's own (bench/linkem/README.md lists them): `rate` in bit/s, times in microseconds,
-shares 0..1, each for both directions or with the prefix `ab_` or `ba_` for one.
+Conditions are linkem's own, listed in bench/linkem/README.md: `rate` in bit/s, times in
+microseconds, shares 0..1, each for both directions or with the prefix `ab_` or `ba_` for one.
 """
 
 import contextlib
@@ -23,16 +23,19 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+RUN_NETNS = "/run/netns"
 DIRECTIONS = ("ab", "ba")
 ANSWER_S = 10
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 _networks = itertools.count()
 
 
@@ -56,6 +59,12 @@ def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _setns(file):
+    """Moves the calling thread into another network namespace."""
+    if _libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
+        raise Unavailable(f"setns: {os.strerror(ctypes.get_errno())}")
+
+
 def _ip(*args):
     done = subprocess.run(["ip", *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, env={**os.environ, "PATH": _PATH}, check=False)
@@ -64,9 +73,14 @@ def _ip(*args):
     return done.stdout
 
 
+def namespaces():
+    """Names of all that this system has."""
+    return os.listdir(RUN_NETNS) if os.path.isdir(RUN_NETNS) else []
+
+
 def _forget_dead():
     """Removes namespaces that a killed run left behind; their names carry its pid."""
-    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else ():
+    for name in namespaces():
         match = re.fullmatch(r"toxtun-(\d+)-\d+-\w+", name)
         if match and not os.path.exists(f"/proc/{match.group(1)}"):
             with contextlib.suppress(Unavailable):
@@ -104,6 +118,16 @@ class Namespace:
         """subprocess.Popen in here; whoever starts it ends it."""
         options = {"stdin": subprocess.DEVNULL, "preexec_fn": die_with_parent, **kwargs}
         return subprocess.Popen(self.argv(argv), **self._path(options))
+
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+        """A socket that belongs in here, for the calling program to use."""
+        with open("/proc/thread-self/ns/net", "rb") as home, \
+                open(f"{RUN_NETNS}/{self.name}", "rb") as here:
+            _setns(here)
+            try:
+                return socket.socket(family, kind)
+            finally:
+                _setns(home)
 
     @staticmethod
     def _path(options):
@@ -168,8 +192,7 @@ class Link:
         self._ask("reset")
 
     def stats(self):
-        """Counters for each direction, see bench/linkem/README.md. `device_drops` is what was lost ahead
-        of the emulation and has to be 0 where the figures are to mean anything."""
+        """Counters for each direction, explained in bench/linkem/README.md."""
         stats = self._ask("stats")
         for end, direction in zip(self.ends, DIRECTIONS):
             device = json.loads(end.ip("-s", "-j", "link", "show", f"link{self.net - 77}"))[0]
