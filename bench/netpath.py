@@ -31,6 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RUN_NETNS = "/run/netns"
 DIRECTIONS = ("ab", "ba")
+TCP_BUFFER = "4096 131072 33554432"
 ANSWER_S = 10
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 _PR_SET_PDEATHSIG = 1
@@ -95,8 +96,11 @@ class Namespace:
         self.label = label
         _ip("netns", "add", name)
         self.ip("link", "set", "lo", "up")
-        # What one run learnt of the path must not help or hinder the next one.
+        # What one run learnt of the path must not help or hinder the next one, and a TCP connection
+        # may fill a long path.
         self.sysctl("net.ipv4.tcp_no_metrics_save", 1)
+        self.sysctl("net.ipv4.tcp_rmem", TCP_BUFFER)
+        self.sysctl("net.ipv4.tcp_wmem", TCP_BUFFER)
         if os.path.isdir("/proc/sys/net/ipv6"):
             # No link-local addresses: no packet on a link that nobody asked for.
             self.sysctl("net.ipv6.conf.default.addr_gen_mode", 1)
@@ -176,6 +180,12 @@ class Link:
     def address6(self, end):
         return f"fd{self.net}::{self.ends.index(end) + 1}"
 
+    def congestion(self, end, name):
+        """The congestion control of TCP connections that send from `end` over this link; it holds
+        for those that are opened from now on."""
+        end.ip("route", "change", f"10.{self.net}.0.0/24", "dev", f"link{self.net - 77}",
+               "proto", "kernel", "scope", "link", "src", self.address(end), "congctl", name)
+
     def set(self, **conditions):
         """Changes conditions; the others stay."""
         self._ask(" ".join(["set", *_words(conditions)]))
@@ -186,6 +196,10 @@ class Link:
 
     def restore(self, direction=""):
         self._ask(f"restore {direction}")
+
+    def seed(self, number):
+        """Begins chance anew: what follows meets the same fates after the same number."""
+        self._ask(f"seed {number}")
 
     def reset(self):
         """Sets the counters to zero."""

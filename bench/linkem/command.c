@@ -72,6 +72,12 @@ const char *command_set(struct direction *const link[DIRECTIONS], const char *wo
 	return wrong;
 }
 
+void command_seed(struct direction *const link[DIRECTIONS], uint64_t seed)
+{
+	for (int i = 0; i < DIRECTIONS; i++)
+		direction_seed(link[i], seed * DIRECTIONS + (uint64_t)i);
+}
+
 /* ---- answers ---- */
 
 struct text {
@@ -154,6 +160,16 @@ static const char *run_cut(struct direction *const link[DIRECTIONS], bool cut, c
 	return found ? NULL : "unknown direction";
 }
 
+static const char *run_seed(struct direction *const link[DIRECTIONS], const char *word)
+{
+	char *end = NULL;
+	uint64_t seed = word ? strtoull(word, &end, 10) : 0;
+	if (!word || end == word || *end != '\0')
+		return "not a number";
+	command_seed(link, seed);
+	return NULL;
+}
+
 void command_run(struct direction *const link[DIRECTIONS], char *line, uint64_t now, char *answer,
 	size_t cap)
 {
@@ -170,6 +186,8 @@ void command_run(struct direction *const link[DIRECTIONS], char *line, uint64_t 
 		wrong = run_set(link, &rest);
 	} else if (strcmp(verb, "cut") == 0 || strcmp(verb, "restore") == 0) {
 		wrong = run_cut(link, verb[0] == 'c', strtok_r(NULL, SEPARATORS, &rest));
+	} else if (strcmp(verb, "seed") == 0) {
+		wrong = run_seed(link, strtok_r(NULL, SEPARATORS, &rest));
 	} else if (strcmp(verb, "reset") == 0) {
 		for (int i = 0; i < DIRECTIONS; i++)
 			direction_stats_reset(link[i]);

@@ -18,6 +18,9 @@
  */
 const char *command_set(struct direction *const link[DIRECTIONS], const char *word);
 
+/** Each direction gets random streams of its own out of one seed. */
+void command_seed(struct direction *const link[DIRECTIONS], uint64_t seed);
+
 /**
  * Does what a line asks for and writes the answer, one line of JSON without its newline. `line` is
  * changed. An answer that does not fit is cut short.

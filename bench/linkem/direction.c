@@ -33,9 +33,8 @@ struct direction *direction_new(const struct direction_params *params, uint64_t 
 	if (!d)
 		return NULL;
 	d->params = *params;
-	for (uint64_t i = 0; i < EFFECTS; i++)
-		d->rng[i] = (seed * EFFECTS + i) * 0xd1342543de82ef95u;
 	d->last = &d->first;
+	direction_seed(d, seed);
 	return d;
 }
 
@@ -57,6 +56,13 @@ void direction_free(struct direction *d)
 struct direction_params *direction_params(struct direction *d)
 {
 	return &d->params;
+}
+
+void direction_seed(struct direction *d, uint64_t seed)
+{
+	for (uint64_t i = 0; i < EFFECTS; i++)
+		d->rng[i] = (seed * EFFECTS + i) * 0xd1342543de82ef95u;
+	d->bad_spell = false;
 }
 
 void direction_cut(struct direction *d, bool cut)

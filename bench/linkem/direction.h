@@ -65,6 +65,9 @@ void direction_free(struct direction *d);
  * from then on. */
 struct direction_params *direction_params(struct direction *d);
 
+/** Begins the random streams anew, as direction_new does. */
+void direction_seed(struct direction *d, uint64_t seed);
+
 /** While cut, what leaves the serialiser is lost. */
 void direction_cut(struct direction *d, bool cut);
 

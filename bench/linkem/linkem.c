@@ -238,7 +238,8 @@ static void be_punctual(void)
 static int usage(void)
 {
 	fputs("linkem [-s SEED] NETNS:DEVICE NETNS:DEVICE [[ab.|ba.]NAME=VALUE...]\n"
-	      "commands: set [ab.|ba.]NAME=VALUE..., cut [ab|ba], restore [ab|ba], stats, reset\n",
+	      "commands: set [ab.|ba.]NAME=VALUE..., cut [ab|ba], restore [ab|ba], seed N, stats, "
+	      "reset\n",
 		stderr);
 	return 2;
 }
@@ -258,10 +259,11 @@ int main(int argc, char **argv)
 	if (argc - optind < DIRECTIONS)
 		return usage();
 	for (int i = 0; i < DIRECTIONS; i++) {
-		l.link[i] = direction_new(&defaults, seed * DIRECTIONS + (uint64_t)i);
+		l.link[i] = direction_new(&defaults, 0);
 		if (!l.link[i])
 			return 1;
 	}
+	command_seed(l.link, seed);
 	for (char **word = argv + DIRECTIONS; *word; word++) {
 		const char *wrong = command_set(l.link, *word);
 		if (wrong) {

@@ -129,6 +129,34 @@ static void same_seed_loses_the_same_packets(void **state)
 	assert_memory_not_equal(first, other, sizeof(first));
 }
 
+/* Which of the next 64 packets arrive, after a seed was given. */
+static uint64_t fates(struct direction *const link[DIRECTIONS], int i, const char *seed)
+{
+	char line[64], answer[64];
+	uint64_t came = 0;
+	snprintf(line, sizeof(line), "seed %s", seed);
+	command_run(link, line, 0, answer, sizeof(answer));
+	for (uint32_t n = 0; n < 64; n++)
+		send_number(link[i], n, 0);
+	for (int64_t n; (n = take_number(link[i], 0)) >= 0;)
+		came |= UINT64_C(1) << n;
+	return came;
+}
+
+static void seed_begins_chance_anew(void **state)
+{
+	(void)state;
+	struct direction_params params = quiet;
+	params.loss = 0.3;
+	struct direction *link[DIRECTIONS] = {direction_new(&params, 1), direction_new(&params, 1)};
+	uint64_t first = fates(link, 0, "7");
+	assert_true(fates(link, 0, "8") != first);
+	assert_true(fates(link, 0, "7") == first);
+	assert_true(fates(link, 1, "7") != first); /* the directions do not copy each other */
+	for (int i = 0; i < DIRECTIONS; i++)
+		direction_free(link[i]);
+}
+
 static void bursts_have_the_length_of_the_chain(void **state)
 {
 	(void)state;
@@ -243,6 +271,9 @@ static void lines_are_answered(void **state)
 		{"set rate=1e6  ba.loss=0", "{}"},
 		{"set", "{}"},
 		{"set loss=2", "{\"error\":\"value out of range\"}"},
+		{"seed 7", "{}"},
+		{"seed", "{\"error\":\"not a number\"}"},
+		{"seed x", "{\"error\":\"not a number\"}"},
 		{"cut", "{}"},
 		{"restore ba", "{}"},
 		{"cut up", "{\"error\":\"unknown direction\"}"},
@@ -291,6 +322,7 @@ int main(void)
 		cmocka_unit_test(queue_drops_what_does_not_fit),
 		cmocka_unit_test(new_rate_holds_from_the_next_packet),
 		cmocka_unit_test(same_seed_loses_the_same_packets),
+		cmocka_unit_test(seed_begins_chance_anew),
 		cmocka_unit_test(bursts_have_the_length_of_the_chain),
 		cmocka_unit_test(jitter_keeps_the_order_unless_it_is_to_reorder),
 		cmocka_unit_test(cut_loses_what_leaves_the_serialiser),
