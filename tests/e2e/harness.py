@@ -220,10 +220,16 @@ class Toxtun(Proc):
 
 
 class Net:
-    """A private Tox network: a node and the servers and clients that a test adds."""
+    """A private Tox network: a node and the servers and clients that a test adds.
 
-    def __init__(self, directory, name="node"):
+    `before` are words ahead of a command line, such as `ip netns exec NAME`. The others reach the
+    node at `address`.
+    """
+
+    def __init__(self, directory, name="node", address="127.0.0.1", before=()):
         self.directory = directory
+        self.address = address
+        self.before = before
         self.processes = []
         self.node_name = name
         self.node_port = free_port()
@@ -233,11 +239,11 @@ class Net:
 
     def start_node(self):
         self.node = Proc(self.node_name, [
-            TOXTUN, "--no-default-nodes", "--no-lan", "--stats", "off", "--udp-port",
+            *self.before, TOXTUN, "--no-default-nodes", "--no-lan", "--stats", "off", "--udp-port",
             self.node_port, "-d", self.directory / f"{self.node_name}-data", "node"],
             self.directory)
         line = self.node.wait_for(r"^node: (.*):(\d+):([0-9A-Fa-f]{64})$", 20 * PATIENCE)
-        self.node_arg = f"127.0.0.1:{line.group(2)}:{line.group(3)}"
+        self.node_arg = f"{self.address}:{line.group(2)}:{line.group(3)}"
 
     def common(self):
         return [TOXTUN, "--no-default-nodes", "--no-lan", "-b", self.node_arg]
@@ -287,16 +293,18 @@ class Net:
 
 def find_loadgen(directory):
     """Meson's, where it is there and newer than its source, else one that is built here."""
-    source = Path(__file__).resolve().parent / "tools" / "loadgen.c"
+    sources = sorted((Path(__file__).resolve().parent / "tools").glob("loadgen*.[ch]"))
+    changed = max(p.stat().st_mtime for p in sources)
     built = [p for p in (TOXTUN.parent / "tests" / "e2e" / "loadgen",
                          ROOT / "build" / "tests" / "e2e" / "loadgen")
-             if p.exists() and p.stat().st_mtime >= source.stat().st_mtime]
+             if p.exists() and p.stat().st_mtime >= changed]
     if built:
         return built[0]
     program = directory / "loadgen"
     compiler = os.environ.get("CC") or next(c for c in ("cc", "gcc", "clang") if shutil.which(c))
-    subprocess.run([*compiler.split(), "-O2", "-D_GNU_SOURCE", source, "-o", program, "-lz",
-                    "-lpthread"], check=True)
+    subprocess.run([*compiler.split(), "-O2", "-D_GNU_SOURCE",
+                    *(p for p in sources if p.suffix == ".c"), "-o", program, "-lz", "-lpthread"],
+                   check=True)
     return program
 
 
@@ -309,15 +317,16 @@ class Load:
         self.port = free_port()
         self.server = self.serve("127.0.0.1", self.port)
 
-    def serve(self, host, port):
-        p = Proc("loadgen", [self.program, "serve", host, port], self.directory)
+    def serve(self, host, port, before=()):
+        p = Proc("loadgen", [*before, self.program, "serve", host, port], self.directory)
         p.wait_for("^ready$", 10)
         return p
 
-    def start(self, verb, port, *args, host="127.0.0.1", idle_s=60 * PATIENCE):
+    def start(self, verb, port, *args, host="127.0.0.1", idle_s=60 * PATIENCE, before=(),
+              stdin=subprocess.DEVNULL):
         env = {**environment(self.directory), "LOADGEN_TIMEOUT": str(int(idle_s))}
         return subprocess.Popen(
-            [self.program, verb, host, str(port), *map(str, args)], stdin=subprocess.DEVNULL,
+            [*before, self.program, verb, host, str(port), *map(str, args)], stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
             preexec_fn=die_with_parent)
 

@@ -7,19 +7,18 @@
  *
  *	get SEED BYTES	the server sends so much of the stream and closes
  *	put SEED BYTES	the server reads until the end, then answers with its verdict and closes
- *	echo		the server sends back whatever comes, until the end
+ *	push SEED BYTES	the same, but the answer comes after so many bytes: for tunnels that close
+ *both directions when one ends echo		the server sends back whatever comes, until the end
  *
  * Clients print one line of JSON and exit with 0 when everything was right, with 1 when not.
  */
-#include <arpa/inet.h>
+#include "loadgen.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,27 +33,7 @@
 #define LINE_MAX_LEN 128
 #define THREAD_STACK (256 * 1024)
 
-/* A position in the stream of a seed. */
-struct stream {
-	uint64_t state;
-	uint64_t word;
-	unsigned left; /* bytes of `word` not yet given */
-	uint64_t at;   /* bytes given */
-	uint32_t crc;  /* of them */
-};
-
-/* A connection to the server and what one client thread found. */
-struct job {
-	const char *host, *port;
-	uint64_t seed, bytes;
-	pthread_barrier_t *all_open; /* NULL: do not wait for the others */
-	int fd;
-	struct stream tx, rx;
-	double first_byte_s;
-	char error[160];
-};
-
-static double now_s(void)
+double now_s(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -178,19 +157,22 @@ static void serve_echo(int fd)
 	free(buf);
 }
 
-static void serve_put(int fd, uint64_t seed, uint64_t bytes)
+static void serve_put(int fd, uint64_t seed, uint64_t bytes, bool to_end)
 {
 	struct stream rx;
 	stream_init(&rx, seed);
 	uint8_t *buf = malloc(BLOCK);
 	bool good = buf != NULL;
-	ssize_t n = -1;
-	while (good && (n = recv_some(fd, buf, BLOCK)) > 0)
-		good = stream_check(&rx, buf, (size_t)n);
+	while (good && (to_end || rx.at < bytes)) {
+		ssize_t n = recv_some(fd, buf, BLOCK);
+		if (n == 0)
+			break;
+		good = n > 0 && stream_check(&rx, buf, (size_t)n);
+	}
 	free(buf);
 	char answer[LINE_MAX_LEN];
 	int len = snprintf(answer, sizeof(answer), "%s %" PRIu64 " %08" PRIx32 "\n",
-		good && n == 0 && rx.at == bytes ? "ok" : "bad", rx.at, rx.crc);
+		good && rx.at == bytes ? "ok" : "bad", rx.at, rx.crc);
 	send_all(fd, answer, (size_t)len);
 }
 
@@ -209,14 +191,16 @@ static void *serve_connection(void *arg)
 			stream_init(&tx, seed);
 			send_stream(fd, &tx, bytes);
 		} else if (sscanf(line, "put %" SCNu64 " %" SCNu64, &seed, &bytes) == 2) {
-			serve_put(fd, seed, bytes);
+			serve_put(fd, seed, bytes, true);
+		} else if (sscanf(line, "push %" SCNu64 " %" SCNu64, &seed, &bytes) == 2) {
+			serve_put(fd, seed, bytes, false);
 		}
 	}
 	close(fd);
 	return NULL;
 }
 
-static int thread_start(pthread_t *t, void *(*run)(void *), void *arg)
+int thread_start(pthread_t *t, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
@@ -274,7 +258,7 @@ static int job_fail(struct job *j, const char *what)
 	return -1;
 }
 
-static int job_connect(struct job *j)
+int job_connect(struct job *j)
 {
 	struct addrinfo *ai;
 	stream_init(&j->tx, j->seed);
@@ -294,7 +278,7 @@ static int job_connect(struct job *j)
 	return rc < 0 ? job_fail(j, "connect") : 0;
 }
 
-static int job_send_line(struct job *j, const char *verb)
+int job_send_line(struct job *j, const char *verb)
 {
 	char line[LINE_MAX_LEN];
 	int len = strcmp(verb, "echo") == 0
@@ -304,9 +288,14 @@ static int job_send_line(struct job *j, const char *verb)
 	return send_all(j->fd, line, (size_t)len) < 0 ? job_fail(j, "send") : 0;
 }
 
-/* Reads and checks until `bytes` have come, or the end when `to_end` is set. */
-static int job_receive(
-	struct job *j, uint64_t bytes, bool to_end, uint64_t stall_at, double stall_s)
+int job_send(struct job *j, size_t len)
+{
+	uint8_t buf[JOB_MESSAGE_MAX];
+	stream_give(&j->tx, buf, len);
+	return send_all(j->fd, buf, len) < 0 ? job_fail(j, "send") : 0;
+}
+
+int job_receive(struct job *j, uint64_t bytes, bool to_end, uint64_t stall_at, double stall_s)
 {
 	uint8_t *buf = malloc(BLOCK);
 	int rc = buf ? 0 : -1;
@@ -330,20 +319,23 @@ static int job_receive(
 	return rc;
 }
 
-static int job_get(struct job *j, uint64_t stall_at, double stall_s)
+int job_get(struct job *j, uint64_t stall_at, double stall_s)
 {
 	if (job_connect(j) < 0 || job_send_line(j, "get") < 0)
 		return -1;
 	return job_receive(j, j->bytes, true, stall_at, stall_s);
 }
 
-static int job_put(struct job *j)
+/* `verb` says whether the end of our direction tells the server that this was all (put) or the
+ * count of bytes does (push). */
+static int job_put(struct job *j, const char *verb)
 {
-	if (job_connect(j) < 0 || job_send_line(j, "put") < 0)
+	if (job_connect(j) < 0 || job_send_line(j, verb) < 0)
 		return -1;
 	if (send_stream(j->fd, &j->tx, j->bytes) < 0)
 		return job_fail(j, "send");
-	shutdown(j->fd, SHUT_WR);
+	if (strcmp(verb, "put") == 0)
+		shutdown(j->fd, SHUT_WR);
 	char answer[LINE_MAX_LEN], want[LINE_MAX_LEN];
 	errno = 0;
 	if (recv_line(j->fd, answer) < 0)
@@ -365,7 +357,7 @@ static void *job_echo_sender(void *arg)
 }
 
 /* Sends and receives at the same time. The first bytes go round before the others are awaited. */
-static int job_echo(struct job *j)
+int job_echo(struct job *j)
 {
 	uint64_t head = j->bytes < 64 ? j->bytes : 64;
 	int rc = job_connect(j);
@@ -389,7 +381,7 @@ static int job_echo(struct job *j)
 	return rc;
 }
 
-static void job_close(struct job *j)
+void job_close(struct job *j)
 {
 	if (j->fd >= 0)
 		close(j->fd);
@@ -409,117 +401,12 @@ static int report(const struct job *j, double start, int rc)
 	return rc == 0 ? 0 : 1;
 }
 
-static void *many_thread(void *arg)
-{
-	struct job *j = arg;
-	j->fd = -1;
-	if (job_echo(j) == 0)
-		j->error[0] = '\0';
-	job_close(j);
-	return NULL;
-}
-
-/* `count` connections that are all open at the same time, each echoing its own stream. */
-static int many(const struct job *model, size_t count)
-{
-	struct job *jobs = calloc(count, sizeof(*jobs));
-	pthread_t *threads = calloc(count, sizeof(*threads));
-	pthread_barrier_t all_open;
-	if (!jobs || !threads || pthread_barrier_init(&all_open, NULL, (unsigned)count) != 0)
-		return 1;
-	double start = now_s();
-	for (size_t i = 0; i < count; i++) {
-		jobs[i] = *model;
-		jobs[i].seed = model->seed + i;
-		jobs[i].all_open = &all_open;
-		if (thread_start(&threads[i], many_thread, &jobs[i]) != 0) {
-			fprintf(stderr, "loadgen: no more threads\n");
-			exit(1);
-		}
-	}
-	size_t failed = 0;
-	const char *first = "";
-	for (size_t i = 0; i < count; i++) {
-		pthread_join(threads[i], NULL);
-		if (jobs[i].error[0] || jobs[i].rx.at != model->bytes) {
-			first = failed++ == 0 ? jobs[i].error : first;
-		}
-	}
-	printf("{\"ok\": %s, \"connections\": %zu, \"failed\": %zu, \"seconds\": %.4f, "
-	       "\"error\": \"%s\"}\n",
-		failed ? "false" : "true", count, failed, now_s() - start, first);
-	pthread_barrier_destroy(&all_open);
-	free(jobs);
-	free(threads);
-	return failed ? 1 : 0;
-}
-
-static int serial(const struct job *model, size_t count)
-{
-	double start = now_s();
-	for (size_t i = 0; i < count; i++) {
-		struct job j = *model;
-		j.fd = -1;
-		j.seed = model->seed + i;
-		int rc = job_echo(&j);
-		job_close(&j);
-		if (rc < 0) {
-			printf("{\"ok\": false, \"connections\": %zu, \"error\": \"%s\"}\n", i,
-				j.error);
-			return 1;
-		}
-	}
-	double took = now_s() - start;
-	printf("{\"ok\": true, \"connections\": %zu, \"seconds\": %.4f, \"each_ms\": %.3f}\n",
-		count, took, took * 1e3 / (double)count);
-	return 0;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-/* One small message at a time, there and back. */
-static int ping(struct job *j, size_t count)
-{
-	double *ms = calloc(count, sizeof(*ms));
-	uint8_t buf[1024];
-	size_t len = j->bytes < sizeof(buf) ? (size_t)j->bytes : sizeof(buf);
-	int rc = ms ? job_connect(j) : -1;
-	if (rc == 0)
-		rc = job_send_line(j, "echo");
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		stream_give(&j->tx, buf, len);
-		double start = now_s();
-		if (send_all(j->fd, buf, len) < 0)
-			rc = job_fail(j, "send");
-		else
-			rc = job_receive(j, j->tx.at, false, 0, 0);
-		ms[i] = (now_s() - start) * 1e3;
-		usleep(2000);
-	}
-	if (rc == 0) {
-		qsort(ms, count, sizeof(*ms), by_value);
-		printf("{\"ok\": true, \"count\": %zu, \"size\": %zu, \"min_ms\": %.3f, "
-		       "\"median_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
-			count, len, ms[0], ms[count / 2], ms[count * 99 / 100], ms[count - 1]);
-	} else {
-		printf("{\"ok\": false, \"error\": \"%s\"}\n", j->error);
-	}
-	job_close(j);
-	free(ms);
-	return rc == 0 ? 0 : 1;
-}
-
 static int usage(void)
 {
 	fputs("loadgen serve HOST PORT\n"
 	      "loadgen get  HOST PORT SEED BYTES [STALL_AFTER_BYTES STALL_SECONDS]\n"
-	      "loadgen put  HOST PORT SEED BYTES\n"
-	      "loadgen echo HOST PORT SEED BYTES\n"
-	      "loadgen many|serial|ping HOST PORT COUNT BYTES\n"
+	      "loadgen put|push|echo HOST PORT SEED BYTES\n"
+	      "loadgen many|fetch|serial|open|hold|ping HOST PORT COUNT BYTES\n"
 	      "LOADGEN_TIMEOUT: seconds without a byte that end a client (60)\n",
 		stderr);
 	return 2;
@@ -544,19 +431,22 @@ int main(int argc, char **argv)
 		.seed = first,
 		.bytes = strtoull(argv[5], NULL, 10),
 		.fd = -1};
+	static const struct {
+		const char *verb;
+		int (*run)(const struct job *model, size_t count);
+	} runs[] = {{"many", run_many}, {"fetch", run_fetch}, {"serial", run_serial},
+		{"open", run_open}, {"hold", run_hold}, {"ping", run_ping}};
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		if (strcmp(argv[1], runs[i].verb) == 0)
+			return first > 0 ? runs[i].run(&j, (size_t)first) : usage();
+	}
 	double start = now_s();
 	int rc;
-	if (strcmp(argv[1], "many") == 0)
-		return first > 0 ? many(&j, (size_t)first) : usage();
-	if (strcmp(argv[1], "serial") == 0)
-		return serial(&j, (size_t)first);
-	if (strcmp(argv[1], "ping") == 0)
-		return first > 0 ? ping(&j, (size_t)first) : usage();
 	if (strcmp(argv[1], "get") == 0)
 		rc = job_get(&j, argc == 8 ? strtoull(argv[6], NULL, 10) : 0,
 			argc == 8 ? strtod(argv[7], NULL) : 0);
-	else if (strcmp(argv[1], "put") == 0)
-		rc = job_put(&j);
+	else if (strcmp(argv[1], "put") == 0 || strcmp(argv[1], "push") == 0)
+		rc = job_put(&j, argv[1]);
 	else if (strcmp(argv[1], "echo") == 0)
 		rc = job_echo(&j);
 	else
