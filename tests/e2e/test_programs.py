@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import pwd
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from harness import MB, PATIENCE, Proc, environment, size, wait_until
 from harness import connect as tcp_connect
+from sshd import Sshd
 
 
 def run(argv, directory, timeout=120 * PATIENCE, **kwargs):
@@ -90,49 +89,12 @@ def test_curl_uploads_and_is_answered(world, nginx, directory):
     assert out == b"405" or out == b"413"
 
 
-def locked(user):
-    """With a locked password, sshd lets nobody in unless PAM decides."""
-    try:
-        for line in Path("/etc/shadow").read_text(encoding="utf-8").splitlines():
-            if line.startswith(user + ":"):
-                return line.split(":")[1].startswith("!")
-    except PermissionError:
-        pass
-    return False
-
-
 @pytest.fixture(scope="module")
 def ssh(world, directory):
     """Options for ssh and scp, and the user's name."""
-    home = directory / "ssh"
-    home.mkdir(mode=0o700)
-    user = pwd.getpwuid(os.getuid()).pw_name
-    sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # its privilege separation directory
-    for key in ("host", "user"):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / key], directory)
-    shutil.copy(home / "user.pub", home / "authorized")
-    config = home / "sshd_config"
-    config.write_text(f"""\
-ListenAddress 127.0.0.1
-Port {world.target_port["sshd"]}
-HostKey {home}/host
-PidFile none
-AuthorizedKeysFile {home}/authorized
-StrictModes no
-UsePAM {"yes" if locked(user) else "no"}
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin yes
-PrintMotd no
-Subsystem sftp internal-sftp
-""", encoding="ascii")
-    p = Proc("sshd", [sshd, "-D", "-e", "-f", config], directory)
-    wait_listening(world.target_port["sshd"], "sshd")
-    yield ["-F", "/dev/null", "-i", home / "user", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
-           "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"], user
-    p.kill()
+    server = Sshd(directory, world.target_port["sshd"])
+    yield server.options, server.user
+    server.proc.kill()
 
 
 def test_ssh_runs_a_remote_command(world, ssh, directory):
