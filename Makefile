@@ -12,6 +12,8 @@ SCALE = 1
 ASAN_SCALE = 0.05
 # More arguments for pytest: make e2e PYTEST='-k ssh'
 PYTEST =
+# Options of bench/bench.py. With any, the figures in doc/ stay as they are.
+BENCH =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
 RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST)
@@ -60,6 +62,10 @@ check-asan:
 	$(SANITIZERS) TOXTUN=$(ASAN_BUILD)/toxtun TOXTUN_E2E_SCALE=$(ASAN_SCALE) \
 		$(RUN_PYTEST) --junitxml=$(ASAN_BUILD)/e2e.junit.xml tests/e2e
 
+bench: test-build
+	tools/deps.sh bench
+	/usr/bin/python3 -B bench/bench.py $(or $(BENCH),--svg doc/bench.svg --page doc/performance.md)
+
 comma = ,
 # configure DIRECTORY,OPTIONS: makes the build directory, or changes the options of one
 define configure
@@ -88,8 +94,10 @@ help:
 	echo 'make test         unit and end-to-end tests; WERROR=true, SCALE=0.1 for smaller transfers'
 	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests'
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
+	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
+	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
 	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
-.PHONY: build deps run test unit e2e test-build check-asan install clean help
+.PHONY: build deps run test unit e2e test-build check-asan bench install clean help

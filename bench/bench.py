@@ -24,7 +24,7 @@ import report
 from common import ROOT, progress
 from harness import MB, TOXTUN
 from measures import MEASURES
-from session import QUICK, Session, Sizes
+from session import QUICK, TINY, Session, Sizes
 from tunnels import TUNNELS
 
 LIMIT_MIN, QUICK_LIMIT_MIN = 15, 3
@@ -43,7 +43,10 @@ def names(known):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], epilog=(
         f"measures: {', '.join(MEASURES)}. TOXTUN names another program than build/toxtun."))
-    p.add_argument("--quick", action="store_true", help="small sizes, once: for a first look")
+    p.add_argument("--quick", action="store_const", dest="sizes", const=QUICK, default=Sizes(),
+                   help="small sizes, once: for a first look")
+    p.add_argument("--tiny", action="store_const", dest="sizes", const=TINY,
+                   help="only to see that it runs: the figures mean nothing")
     p.add_argument("--measures", type=names(MEASURES), default=list(MEASURES), metavar="A,B",
                    help="only these, in this order")
     p.add_argument("--tools", type=names(TUNNELS), metavar="A,B",
@@ -51,7 +54,7 @@ def arguments():
     p.add_argument("--repeats", type=int, help="how often each is measured")
     p.add_argument("--size", type=int, metavar="MB", help="of a download or upload")
     p.add_argument("--limit", type=float, metavar="MINUTES",
-                   help=f"nothing is begun after that: {LIMIT_MIN}, {QUICK_LIMIT_MIN} with --quick")
+                   help=f"begin nothing after that: {LIMIT_MIN}, or {QUICK_LIMIT_MIN} if --quick")
     p.add_argument("--json", type=Path, metavar="FILE", default=ROOT / "build" / "bench.json")
     p.add_argument("--svg", type=Path, metavar="FILE", help="draw a chart")
     p.add_argument("--page", type=Path, metavar="FILE",
@@ -62,7 +65,7 @@ def arguments():
 
 
 def sizes_of(args):
-    sizes = QUICK if args.quick else Sizes()
+    sizes = args.sizes
     if args.repeats:
         sizes = dataclasses.replace(sizes, repeats=args.repeats)
     if args.size:
@@ -71,7 +74,7 @@ def sizes_of(args):
 
 
 def measure(session, run, end):
-    """One run of a measure with a tunnel: what it found goes into `run`, as does what went wrong."""
+    """One run of a measure with a tunnel; what it found and what went wrong goes into `run`."""
     began = time.monotonic()
     try:
         if began > end:
@@ -112,23 +115,26 @@ def choose_tools(args):
 
 
 def run_all(args, directory):
-    """Everything that was measured until the end, an error of our own or an interruption."""
+    """Everything that was measured until the end, or until an interruption."""
     sizes = sizes_of(args)
     tools, missing = choose_tools(args)
-    limit = args.limit or (QUICK_LIMIT_MIN if args.quick else LIMIT_MIN)
+    limit = args.limit or (LIMIT_MIN if args.sizes == Sizes() else QUICK_LIMIT_MIN)
     began = time.monotonic()
     results = {
         "schema": 1, "when": datetime.date.today().isoformat(), "machine": common.machine(),
         "tools": {t: TUNNELS[t].version() for t in tools}, "missing": missing,
         "measures": args.measures, "sizes": dataclasses.asdict(sizes), "runs": [],
+        "problems": [],
     }
     session = Session(directory, sizes)
     try:
         measure_all(session, args.measures, tools, results["runs"], began + 60 * limit)
+    except KeyboardInterrupt:
+        results["problems"].append("interrupted")
+    try:
         session.close()
-    except (KeyboardInterrupt, AssertionError) as e:
-        results["runs"].append({"measure": "end", "tool": "toxtun", "values": {},
-                                "error": str(e) or "interrupted"})
+    except AssertionError as e:
+        results["problems"].append(str(e))
     results["seconds"] = round(time.monotonic() - began, 1)
     results["metrics"] = report.summary(results, sizes)
     return results

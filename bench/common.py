@@ -31,16 +31,24 @@ def raise_file_limit():
 # ---- what processes used ----
 
 
+def _proc_file(pid, name):
+    """A file of /proc, empty when the process has ended or is another user's."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
 def tree(pid):
     """The process and all its descendants."""
     found = [pid]
     for parent in found:
         try:
-            for task in os.listdir(f"/proc/{parent}/task"):
-                children = Path(f"/proc/{parent}/task/{task}/children").read_text(encoding="ascii")
-                found += map(int, children.split())
+            tasks = os.listdir(f"/proc/{parent}/task")
         except OSError:
             continue  # it has ended
+        for task in tasks:
+            found += map(int, _proc_file(parent, f"task/{task}/children").split())
     return found
 
 
@@ -48,29 +56,24 @@ def cpu_seconds(procs):
     """utime and stime of running programs and their descendants."""
     total = 0
     for pid in (pid for p in procs for pid in tree(p.pid)):
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            continue
-        fields = stat.rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
+        fields = _proc_file(pid, "stat").rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12]) if fields else 0
     return total / TICKS
 
 
-def memory_bytes(procs, kind="Rss"):
-    """Resident memory of running programs and their descendants. "Pss" counts a page that several
-    of them share once; where only its owner may ask for that, it is "Rss" too."""
+def memory_bytes(procs):
+    """Resident memory of running programs, and of their descendants what these do not share."""
     total = 0
-    for pid in (pid for p in procs for pid in tree(p.pid)):
-        for file, field in (("smaps_rollup", kind), ("status", "VmRSS")):
-            try:
-                text = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii", errors="replace")
-            except OSError:
-                continue
-            if match := re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE):
-                total += int(match.group(1)) * 1024
-                break
-    return total
+    for first, *others in (tree(p.pid) for p in procs):
+        total += _kb("VmRSS", _proc_file(first, "status"))
+        for pid in others:
+            own = _kb(r"Private_\w+", _proc_file(pid, "smaps_rollup"))
+            total += own or _kb("VmRSS", _proc_file(pid, "status"))
+    return total * 1024
+
+
+def _kb(field, text):
+    return sum(map(int, re.findall(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)))
 
 
 # ---- what machine this is ----

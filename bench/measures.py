@@ -62,10 +62,13 @@ def upload(session, name):
 
 def both(session, name):
     tunnel, client = session.shared(name)
-    runs = {what: tunnel.start(client, verb, 2, session.sizes.transfer)
-            for what, verb in (("both_down", "get"), ("both_up", "push"))}
-    for what, popen in runs.items():
-        yield {what: session.load.finish(popen, RUN_S)["mb_per_s"]}
+    with contextlib.ExitStack() as stack:
+        runs = {what: stack.enter_context(tunnel.start(client, verb, 2, session.sizes.transfer))
+                for what, verb in (("both_down", "get"), ("both_up", "push"))}
+        for popen in runs.values():
+            stack.callback(popen.kill)  # nothing, unless the other one has failed
+        for what, popen in runs.items():
+            yield {what: session.load.finish(popen, RUN_S)["mb_per_s"]}
 
 
 def at_once(session, name):
@@ -138,7 +141,7 @@ def idle(session, name):
 
 
 def hold(tunnel, client, count):
-    """A load generator that has opened so many connections; it checks and closes them at its end."""
+    """A load generator with so many open connections; it checks and closes them at its end."""
     popen = tunnel.start(client, "hold", count, 1, stdin=subprocess.PIPE)
     ready = select.select([popen.stdout], [], [], RUN_S)[0]
     line = popen.stdout.readline() if ready else f"not open within {RUN_S} s"
@@ -176,28 +179,32 @@ def clients(session, name):
             for client in tunnel.clients:
                 tunnel.wait_ready(client)
             share = session.sizes.clients_transfer // count
-            before, began = cpu_seconds(tunnel.servers), time.monotonic()
-            runs = [tunnel.start(client, "get", 3, share) for client in tunnel.clients]
-            for popen in runs:
-                session.load.finish(popen, RUN_S)
-            took = time.monotonic() - began
-            yield {f"clients_{count}": share * count / took / MB}
+            ports = ",".join(str(client.port) for client in tunnel.clients)
+            before = cpu_seconds(tunnel.servers)
+            got = session.load.run("fetch", ports, count, share, timeout=RUN_S)
+            yield {f"clients_{count}": got["mb_per_s"]}
             if tunnel.servers:
                 used = cpu_seconds(tunnel.servers) - before
                 yield {f"clients_{count}_cpu": used / (share * count / 1e9),
-                       f"clients_{count}_memory": memory_bytes(tunnel.servers, "Pss") / MB}
+                       f"clients_{count}_memory": memory_bytes(tunnel.servers) / MB}
 
 
 # ---- all of them, in the order of the table ----
 
 SIDES = ("client", "server")
+
+
+def many(count):
+    return f"{count} client{'s' * (count != 1)}"
+
+
 MEASURES = {m.name: m for m in (
     Measure("download", download, lambda z: [
         Metric("download", "one download", "MB/s", True),
-        Metric("download_cpu", "CPU for it, both ends", "s/GB")]),
+        Metric("download_cpu", "CPU of a download, both ends", "s/GB")]),
     Measure("upload", upload, lambda z: [
         Metric("upload", "one upload", "MB/s", True),
-        Metric("upload_cpu", "CPU for it, both ends", "s/GB")]),
+        Metric("upload_cpu", "CPU of an upload, both ends", "s/GB")]),
     Measure("both", both, lambda z: [
         Metric("both_down", "both at once: down", "MB/s", True),
         Metric("both_up", "both at once: up", "MB/s", True)]),
@@ -210,21 +217,21 @@ MEASURES = {m.name: m for m in (
     Measure("open", opening, lambda z: [
         Metric("open", "open and first byte", "ms")]),
     Measure("open-link", opening_over_link, lambda z: [
-        Metric("open_link", f"the same over a link of {LINK_RTT_MS} ms", "round trips")]),
+        Metric("open_link", f"open and first byte over {LINK_RTT_MS} ms", "round trips")]),
     Measure("start", start, lambda z: [
         Metric("start", "client start to first byte", "s"),
-        Metric("start_again", "the same, known to the server", "s")], with_direct=False),
+        Metric("start_again", "the same, identity known to the server", "s")], with_direct=False),
     Measure("idle", idle, lambda z: [
-        Metric(f"idle_{what}_{side}", f"idle {title}, {side}", unit)
-        for what, title, unit in (("cpu", "CPU", "%"), ("memory", "memory", "MB"))
+        Metric(f"idle_{what}_{side}", f"{what.replace('cpu', 'CPU')} while idle, {side}", unit)
+        for what, unit in (("cpu", "%"), ("memory", "MB"))
         for side in SIDES], repeated=False, with_direct=False),
     Measure("memory", memory, lambda z: [
         Metric(f"memory_{side}_{count}", f"each of {count:,} idle connections, {side}", "kB")
         for count in z.idle_connections for side in SIDES], repeated=False, with_direct=False),
     Measure("clients", clients, lambda z: [
         metric for count in z.clients for metric in (
-            Metric(f"clients_{count}", f"server with {count} clients: all together", "MB/s", True),
-            Metric(f"clients_{count}_cpu", f"server with {count} clients: its CPU", "s/GB"),
-            Metric(f"clients_{count}_memory", f"server with {count} clients: its memory", "MB"))],
+            Metric(f"clients_{count}", f"{many(count)} of one server, in all", "MB/s", True),
+            Metric(f"clients_{count}_cpu", f"{many(count)}: CPU of the server", "s/GB"),
+            Metric(f"clients_{count}_memory", f"{many(count)}: memory of the server", "MB"))],
             repeated=False),
 )}

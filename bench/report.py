@@ -15,7 +15,7 @@ def figure(value):
 
 
 def summary(results, sizes):
-    """For each metric that was asked for: its title, and each tunnel's samples, or why it has none."""
+    """Each metric that was asked for with every tunnel's samples, or why it has none."""
     metrics = []
     for name in results["measures"]:
         for metric in MEASURES[name].metrics(sizes):
@@ -38,7 +38,9 @@ def _samples(runs, measure, metric: Metric, tool):
 
 
 def failures(results):
-    return [(r["measure"], r["tool"], r["error"]) for r in results["runs"] if "error" in r]
+    """What went wrong, a line each."""
+    return [f"{r['measure']}, {TUNNELS[r['tool']].title}: {r['error']}"
+            for r in results["runs"] if "error" in r] + results["problems"]
 
 
 def _cell(found):
@@ -46,13 +48,14 @@ def _cell(found):
         return "-"
     if "failed" in found:
         return "failed"
-    spread = f" ({figure(found['min'])}-{figure(found['max'])})" if len(found["samples"]) > 1 else ""
-    return figure(found["median"]) + spread
+    if len(found["samples"]) == 1:
+        return figure(found["median"])
+    return f"{figure(found['median'])} ({figure(found['min'])}-{figure(found['max'])})"
 
 
 def _ratio(metric, other):
     ours, theirs = (metric["tools"].get(name, {}).get("median") for name in ("toxtun", other))
-    return figure(ours / theirs) if ours is not None and theirs else "-"
+    return f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
 
 
 def lines(results):
@@ -60,18 +63,18 @@ def lines(results):
     tools = list(results["tools"])
     others = [t for t in tools if t != "toxtun"] if "toxtun" in tools else []
     header = ["median (least-most)", "", *(TUNNELS[t].title for t in tools),
-              *(f"toxtun : {TUNNELS[t].title}" for t in others)]
+              *(f"to {TUNNELS[t].title}" for t in others)]
     rows = [[m["title"], m["unit"], *(_cell(m["tools"].get(t)) for t in tools),
              *(_ratio(m, t) for t in others)] for m in results["metrics"]]
     text = table(header, rows)
-    text += ["", f"{results['when']}, {results['seconds'] / 60:.0f} minutes. "
+    text += [""] + ["The last columns are what toxtun's median is of the others'."] * bool(others)
+    text += [f"{results['when']}, {results['seconds'] / 60:.1f} minutes. "
              + machine_text(results["machine"]) + ".", ""]
     text += [f"- {TUNNELS[t].title}: {version}" for t, version in results["tools"].items()
              if version]
     text += [f"- {TUNNELS[t].title} is missing: package {package}"
              for t, package in results["missing"].items()]
-    text += [f"- failed: {measure}, {TUNNELS[tool].title}: {error}"
-             for measure, tool, error in failures(results)]
+    text += [f"- failed: {line}" for line in failures(results)]
     return text
 
 

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 
 import common  # noqa: F401  (finds the modules of tests/e2e)
+import netpath
 from harness import MB, Load, free_port
 from tunnels import LOOPBACK, TUNNELS, Place
 
@@ -28,8 +29,13 @@ class Sizes:
 QUICK = Sizes(repeats=1, transfer=50 * MB, at_once=50, round_trips=300, opens=100, link_opens=10,
               idle_s=5, idle_connections=(500, 2000), clients=(1, 5), clients_transfer=50 * MB)
 
+TINY = Sizes(repeats=2, transfer=MB, at_once=3, round_trips=5, opens=3, link_opens=2, idle_s=1,
+             idle_connections=(5, 20), clients=(1, 2), clients_transfer=MB)
+
 
 class Session:
+    """Tunnels are ended by close() at the latest, and with all else when this process ends."""
+
     def __init__(self, directory, sizes):
         self.directory = directory
         self.sizes = sizes
@@ -63,7 +69,7 @@ class Session:
         return self._shared[name, over_link]
 
     def drop(self, name):
-        """Ends the shared tunnels of this name: one of them failed, the next measure gets others."""
+        """Ends the shared tunnels of this name, as one has failed; the next measure gets others."""
         for key in [key for key in self._shared if key[0] == name]:
             with contextlib.suppress(AssertionError):
                 self._shared.pop(key)[0].close()
@@ -71,12 +77,11 @@ class Session:
     def _over_link(self):
         """The place with an emulated link between the ends, and the service's port there."""
         if not self._link:
-            import netpath  # pylint: disable=import-outside-toplevel
             near, far, link = self._stack.enter_context(
                 netpath.pair(delay_us=LINK_RTT_MS * 1000 // 2))
             place = Place(tuple(near.argv([])), tuple(far.argv([])), link.address(far))
             port = free_port()
-            self.load.serve("0.0.0.0", port, place.server)
+            self._stack.callback(self.load.serve("0.0.0.0", port, place.server).kill)
             self._link = (place, port)
         return self._link
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for `build`, `run` or `test`, and nothing else: deps.sh build|run|test...
+# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench...
 # Needs no root when nothing is missing. Knows Debian's packages; elsewhere it says what it lacks.
 set -eu
 
@@ -78,6 +78,11 @@ need_test() {
 	program_or_package binutils nm
 }
 
+need_bench() {
+	need_test
+	program_or_package kcptun kcptun-client
+}
+
 # Daemons that come with a package must neither start now nor at the next boot: only the tests use
 # them, with a configuration and a port of their own.
 install_packages() { # PACKAGE...
@@ -105,9 +110,9 @@ install_packages() { # PACKAGE...
 
 for what; do
 	case $what in
-	build | run | test) "need_$what" ;;
+	build | run | test | bench) "need_$what" ;;
 	*)
-		echo "usage: deps.sh build|run|test..." >&2
+		echo "usage: deps.sh build|run|test|bench..." >&2
 		exit 2
 		;;
 	esac
