@@ -14,6 +14,8 @@ ASAN_SCALE = 0.05
 PYTEST =
 # Options of bench/bench.py. With any, the figures in doc/ stay as they are.
 BENCH =
+# Arguments of bench/matrix.py
+MATRIX =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
 RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST)
@@ -66,6 +68,10 @@ bench: test-build
 	tools/deps.sh bench
 	/usr/bin/python3 -B bench/bench.py $(or $(BENCH),--svg doc/bench.svg --page doc/performance.md)
 
+matrix: test-build
+	tools/deps.sh bench
+	/usr/bin/python3 -B bench/matrix.py --toxtun $(BUILD)/toxtun $(MATRIX)
+
 comma = ,
 # configure DIRECTORY,OPTIONS: makes the build directory, or changes the options of one
 define configure
@@ -96,8 +102,10 @@ help:
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
+	echo 'make matrix       the same over links with loss, delay and small queues, half an hour, as root;'
+	echo '                  MATRIX="download --tools toxtun,bbr", bench/matrix.py --help'
 	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
-.PHONY: build deps run test unit e2e test-build check-asan bench install clean help
+.PHONY: build deps run test unit e2e test-build check-asan bench matrix install clean help

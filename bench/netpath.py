@@ -16,6 +16,7 @@ microseconds, shares 0..1, each for both directions or with the prefix `ab_` or 
 
 import contextlib
 import ctypes
+import http.client
 import itertools
 import json
 import os
@@ -133,6 +134,15 @@ class Namespace:
             finally:
                 _setns(home)
 
+    def fetch(self, port, path):
+        """The body of a page that is served at this port of 127.0.0.1 in here."""
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        with self.socket() as connection.sock:
+            connection.sock.settimeout(ANSWER_S)
+            connection.sock.connect(("127.0.0.1", port))
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
     @staticmethod
     def _path(options):
         env = dict(options.get("env") or os.environ)
@@ -205,9 +215,13 @@ class Link:
         """Sets the counters to zero."""
         self._ask("reset")
 
-    def stats(self):
+    def counters(self):
         """Counters for each direction, explained in bench/linkem/README.md."""
-        stats = self._ask("stats")
+        return self._ask("stats")
+
+    def stats(self):
+        """The counters, with `device_drops`."""
+        stats = self.counters()
         for end, direction in zip(self.ends, DIRECTIONS):
             device = json.loads(end.ip("-s", "-j", "link", "show", f"link{self.net - 77}"))[0]
             stats[direction]["device_drops"] = device["stats64"]["tx"]["dropped"]

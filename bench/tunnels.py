@@ -127,8 +127,9 @@ class Toxtun(Tunnel):
     name = "toxtun"
     title = "toxtun"
 
-    def __init__(self, *args, options=(), **kwargs):
+    def __init__(self, *args, options=(), program=TOXTUN, **kwargs):
         self.options = options  # of both ends
+        self.program = program
         self.net = None
         super().__init__(*args, **kwargs)
 
@@ -137,7 +138,8 @@ class Toxtun(Tunnel):
         return toxtun_version(TOXTUN)
 
     def start_server(self):
-        self.net = Net(self.directory, address=self.place.address, before=self.place.server)
+        self.net = Net(self.directory, address=self.place.address, before=self.place.server,
+                       program=self.program)
         self.servers = [self.net.server("server", args=self.options, before=self.place.server)]
 
     def start_client(self, port, name):

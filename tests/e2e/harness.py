@@ -226,10 +226,11 @@ class Net:
     node at `address`.
     """
 
-    def __init__(self, directory, name="node", address="127.0.0.1", before=()):
+    def __init__(self, directory, name="node", address="127.0.0.1", before=(), program=TOXTUN):
         self.directory = directory
         self.address = address
         self.before = before
+        self.program = program
         self.processes = []
         self.node_name = name
         self.node_port = free_port()
@@ -239,14 +240,14 @@ class Net:
 
     def start_node(self):
         self.node = Proc(self.node_name, [
-            *self.before, TOXTUN, "--no-default-nodes", "--no-lan", "--stats", "off", "--udp-port",
-            self.node_port, "-d", self.directory / f"{self.node_name}-data", "node"],
+            *self.before, self.program, "--no-default-nodes", "--no-lan", "--stats", "off",
+            "--udp-port", self.node_port, "-d", self.directory / f"{self.node_name}-data", "node"],
             self.directory)
         line = self.node.wait_for(r"^node: (.*):(\d+):([0-9A-Fa-f]{64})$", 20 * PATIENCE)
         self.node_arg = f"{self.address}:{line.group(2)}:{line.group(3)}"
 
     def common(self):
-        return [TOXTUN, "--no-default-nodes", "--no-lan", "-b", self.node_arg]
+        return [self.program, "--no-default-nodes", "--no-lan", "-b", self.node_arg]
 
     def data_dir(self, name):
         return self.directory / f"{name}-data"
