@@ -278,6 +278,11 @@ def report(results):
 # ---- the whole ----
 
 
+def possible_pair(tools):
+    """The congestion control of TCP is the link's: two flows cannot differ in it."""
+    return len(tools) == 2 and (tools[0] == tools[1] or not set(tools) <= set(ways.TCP))
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("scenarios", nargs="*", metavar="SCENARIO",
@@ -311,6 +316,7 @@ def arguments():
     try:
         bad = [s for s in args.scenarios if s not in SCENARIOS]
         bad += [t for t in known if not ways.known(t, args.toxtuns)]
+        bad += [p for p in args.tools["share"] if not possible_pair(p.split("+"))]
         bad += [str(path) for path in args.toxtuns.values() if not path.exists()]
         if bad:
             raise ValueError("unknown: " + ", ".join(bad))
