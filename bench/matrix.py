@@ -16,194 +16,20 @@ machine.
 import argparse
 import datetime
 import json
+import signal
 import statistics
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import cells
 import netpath
+import report
 import ways
 from common import machine, machine_text, progress, table
+from scenarios import PING_BYTES, SCENARIOS
 
 OTHER_TOOLS = ("bbr", "cubic", "kcptun", "kcptun-fec")
-SCENARIOS = ("download", "ping", "share")
-# A transfer that takes longer than this many times the link's ideal is given up.
-PATIENCE = 8
-LEAST_LIMIT_S = 20
-PING_WARMUP_S = 4
-PING_BYTES = 64
-TRACE_INTERVAL_S = 0.1
-
-
-class Failed(Exception):
-    """A measurement that gave no figure, and why."""
-
-
-# ---- one measurement each ----
-
-
-def busy_seconds():
-    """Processor time that the whole machine has used so far, and has had."""
-    ticks = [int(x) for x in Path("/proc/stat").read_text(encoding="ascii").split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
-
-
-class Trace(threading.Thread):
-    """Writes down ten times a second what the link and the sender do, as lines of JSON."""
-
-    def __init__(self, world, way, path):
-        super().__init__(daemon=True)
-        self.world = world
-        self.way = way
-        self.path = path
-        self.ended = threading.Event()
-        self.start()
-
-    def run(self):
-        with open(self.path, "w", encoding="ascii") as f:
-            while not self.ended.wait(TRACE_INTERVAL_S):
-                json.dump({**self.world.link.counters(), "tool": self.way.state()}, f)
-                f.write("\n")
-
-    def end(self):
-        self.ended.set()
-        self.join()
-
-
-class Observation:
-    """What the link and the machine did between two moments."""
-
-    def __init__(self, world, way, trace):
-        self.world = world
-        self.way = way
-        self.busy = busy_seconds()
-        self.segments = way.counters()
-        world.link.reset()
-        self.trace = Trace(world, way, trace) if trace else None
-
-    def figures(self, payload):
-        """To be called once, at the end; `payload` is what went through, 0 when that is not
-        known."""
-        if self.trace:
-            self.trace.end()
-        link, down = self.world.link.stats(), ways.DOWN
-        busy = [b - a for a, b in zip(self.busy, busy_seconds())]
-        sent, repeated = (b - a for a, b in zip(self.segments, self.way.counters()))
-        return {
-            "network_per_byte": link[down]["bytes_in"] / payload if payload else None,
-            "back_per_byte": link[ways.UP]["bytes_in"] / payload if payload else None,
-            "repeated": repeated / sent if sent else None,
-            "lost": link[down]["lost"] / max(1, link[down]["packets_in"]),
-            "queue_drops": link[down]["queue_drops"] / max(1, link[down]["packets_in"]),
-            "queue_ms": link[down]["queue_us"]["median"] / 1e3,
-            "queue_p95_ms": link[down]["queue_us"]["p95"] / 1e3,
-            "machine_busy": busy[0] / max(1, busy[1]),
-            "link_late_ms": link[down]["late_us"]["p99"] / 1e3,
-            "device_drops": link[down]["device_drops"] + link[ways.UP]["device_drops"],
-            "delivered_bytes": link[down]["delivered_bytes"],
-        }
-
-
-def download(world, tool, cell, seed, trace, _args):
-    """One transfer, from connect() to the last byte."""
-    limit = max(LEAST_LIMIT_S, PATIENCE * cell.ideal_s())
-    with world.start(tool, cell, seed) as way:
-        seen = Observation(world, way, trace)
-        try:
-            got = way.run(way.clients[0], "get", 1, cell.bytes, timeout=limit, check=False)
-        except AssertionError:
-            figures = seen.figures(0)
-            # All that the link delivered, headers and repeats too: it was no more.
-            return {**figures, "finished": False, "seconds": limit,
-                    "share": figures["delivered_bytes"] * 8 / limit / cell.rate}
-        figures = seen.figures(cell.bytes)
-        if not got["ok"]:
-            raise Failed(got["error"])
-        return {**figures, "finished": True, "seconds": got["seconds"],
-                "share": cell.bytes * 8 / got["seconds"] / cell.rate}
-
-
-def ping(world, tool, cell, seed, trace, args):
-    """Round trips of a few bytes beside a download, both through the same tool."""
-    limit = args.pings * (cell.rtt_us / 1e6 + 1) + LEAST_LIMIT_S
-    with world.start(tool, cell, seed) as way:
-        client = way.clients[0]
-        busy = way.start(client, "get", 1, int(cell.rate / 8 * limit))
-        try:
-            time.sleep(PING_WARMUP_S)
-            seen, start = Observation(world, way, trace), time.monotonic()
-            try:
-                times = way.run(client, "ping", args.pings, PING_BYTES, timeout=limit, check=False)
-            finally:
-                figures, took = seen.figures(0), time.monotonic() - start
-            if not times["ok"]:
-                raise Failed(times["error"])
-            if busy.poll() is not None:
-                raise Failed("the download ended before the round trips")
-            return {**figures, **{k: v for k, v in times.items() if k.endswith("_ms")},
-                    "link_use": figures["delivered_bytes"] * 8 / took / cell.rate}
-        finally:
-            busy.kill()
-            busy.communicate()
-
-
-class Flow(threading.Thread):
-    """A download that counts what comes for some seconds."""
-
-    def __init__(self, world, way, cell, seconds):
-        super().__init__()
-        self.socket = world.client.socket()
-        self.address = (way.clients[0].host, way.clients[0].port)
-        self.request = f"get 1 {int(cell.rate / 8 * (seconds + 1))}\n".encode()
-        self.until = time.monotonic() + seconds
-        self.bytes = 0
-        self.error = None
-
-    def run(self):
-        try:
-            with self.socket as s:
-                s.settimeout(max(1, self.until - time.monotonic()))
-                s.connect(self.address)
-                s.sendall(self.request)
-                while (left := self.until - time.monotonic()) > 0:
-                    s.settimeout(left)
-                    part = s.recv(1 << 18)
-                    if not part:
-                        self.error = "early end"
-                        return
-                    self.bytes += len(part)
-        except TimeoutError:
-            pass  # nothing came until the end
-        except OSError as e:
-            self.error = str(e)
-
-
-def share(world, pair, cell, seed, trace, args):
-    """Two downloads of one link at the same time."""
-    first, second = pair.split("+")
-    with world.start(first, cell, seed) as one, world.start(second, cell, seed) as other:
-        seen = Observation(world, one, trace)
-        flows = [Flow(world, way, cell, args.seconds) for way in (one, other)]
-        for flow in flows:
-            flow.start()
-        for flow in flows:
-            flow.join()
-        total = sum(flow.bytes for flow in flows)
-        figures = seen.figures(total)
-        for flow in flows:
-            if flow.error:
-                raise Failed(flow.error)
-        if not total:
-            raise Failed("neither got a byte")
-        return {**figures, "first": flows[0].bytes / total, "second": flows[1].bytes / total,
-                "share": total * 8 / args.seconds / cell.rate}
-
-
-MEASURES = {"download": download, "ping": ping, "share": share}
-
 
 # ---- tables ----
 
@@ -252,7 +78,7 @@ def row(columns, results):
     return texts
 
 
-def report(results):
+def tables(results):
     """Lines of all tables, and of what spoils them."""
     lines = []
     for scenario in SCENARIOS:
@@ -262,16 +88,17 @@ def report(results):
         if groups:
             columns = COLUMNS[scenario]
             rows = [[cell, tool, *row(columns, found)] for (cell, tool), found in groups.items()]
-            lines += ["", TITLES[scenario], "",
-                      *table(["link", "tool", *(c[0] for c in columns)], rows)]
-    lines += [""] + [f"{r['cell']} {r['tool']}: {r['error']}" for r in results if "error" in r]
-    late = sorted({r["cell"] for r in results if r.get("link_late_ms", 0) > 1})
-    if late:
-        lines.append("the machine was too busy for the emulated link (p99 over 1 ms late): "
-                     + ", ".join(late))
-    dropped = sorted({r["cell"] for r in results if r.get("device_drops")})
-    if dropped:
-        lines.append("packets were lost ahead of the emulated link: " + ", ".join(dropped))
+            lines += [TITLES[scenario] + ":", "",
+                      *table(["link", "tool", *(c[0] for c in columns)], rows), ""]
+    lines += [f"- failed: {r['scenario']} {r['cell']} {r['tool']}: {r['error']}"
+              for r in results if "error" in r]
+    for spoilt, found in (
+            ("the machine was too busy, 1 % of the packets came more than a millisecond late",
+             {r["cell"]: r for r in results if r.get("link_late_ms", 0) > 1}),
+            ("packets were lost ahead of the emulated link",
+             {r["cell"]: r for r in results if r.get("device_drops")})):
+        if found:
+            lines.append(f"- {spoilt}: {', '.join(found)}")
     return lines
 
 
@@ -299,6 +126,8 @@ def arguments():
     p.add_argument("--keep", type=Path, metavar="DIRECTORY",
                    help="leave logs there, and traces of link and sender, ten lines a second")
     p.add_argument("--json", type=Path, help="write all results here")
+    p.add_argument("--page", type=Path, metavar="FILE",
+                   help="put the tables between the marks of this Markdown page")
     args = p.parse_args()
     if args.keep and args.keep.exists() and any(args.keep.iterdir()):
         p.error(f"{args.keep} is not empty")
@@ -333,8 +162,8 @@ def measure(args, world, scenario, tool, cell, run):
     result = {"scenario": scenario, "cell": cell.name, "tool": tool, "run": run}
     trace = args.keep and args.keep / f"{scenario}-{cell.name}-{tool}-{run}.jsonl"
     try:
-        result.update(MEASURES[scenario](world, tool, cell, run, trace, args))
-    except (Failed, AssertionError, OSError, ValueError) as e:
+        result.update(SCENARIOS[scenario](world, tool, cell, run, trace, args))
+    except Exception as e:  # pylint: disable=broad-exception-caught
         result["error"] = str(e).strip() or type(e).__name__
     shown = row(COLUMNS[scenario], [result])
     progress(f"{scenario} {cell.name} {tool}: " + ", ".join(
@@ -350,11 +179,16 @@ def run_all(args, world, results):
                     results.append(measure(args, world, scenario, tool, cell, run))
 
 
+def interrupted(_number, _frame):
+    raise KeyboardInterrupt
+
+
 def main():
     args = arguments()
-    about = {"machine": machine(), "date": datetime.date.today().isoformat(),
+    about = {"machine": machine(), "when": datetime.date.today().isoformat(),
              "toxtun": {name: str(path) for name, path in args.toxtuns.items()}}
     results = []
+    signal.signal(signal.SIGTERM, interrupted)
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="toxtun-matrix-") as directory:
@@ -366,8 +200,10 @@ def main():
             return 77
         except KeyboardInterrupt:
             progress("interrupted")
-    print(machine_text(about["machine"]))
-    print("\n".join(report(results)))
+    text = [*tables(results), f"{about['when']}. {machine_text(about['machine'])}."]
+    print("\n".join(text))
+    if args.page:
+        report.put_into(args.page, text, "make matrix")
     if args.json:
         args.json.write_text(json.dumps({**about, "results": results}, indent=1) + "\n",
                              encoding="utf-8")

@@ -166,7 +166,6 @@ class Link:
         self.ends = (a, b)
         self.net = 77 + number
         device = f"link{number}"
-        self.log = b""
         self.process = subprocess.Popen(
             [find_linkem(), "-s", str(seed), *(f"{end.name}:{device}" for end in self.ends),
              *_words(conditions)],
@@ -174,7 +173,7 @@ class Link:
             preexec_fn=die_with_parent)
         self._buffer = b""
         try:
-            self._answer()
+            self._answer(Unavailable)
             for end in self.ends:
                 end.ip("addr", "add", f"{self.address(end)}/24", "dev", device)
                 if os.path.isdir("/proc/sys/net/ipv6"):
@@ -237,15 +236,14 @@ class Link:
             raise ValueError(f"{line}: {answer['error']}")
         return answer
 
-    def _answer(self):
+    def _answer(self, problem=RuntimeError):
         end = time.monotonic() + ANSWER_S
         while b"\n" not in self._buffer:
             out = self.process.stdout
             ready = select.select([out], [], [], max(0, end - time.monotonic()))[0]
             part = os.read(out.fileno(), 65536) if ready else b""
             if not part:
-                problem = self._stderr() if ready else "no answer"
-                raise Unavailable(f"linkem: {problem}")
+                raise problem(f"linkem: {self._stderr() if ready else 'no answer'}")
             self._buffer += part
         line, self._buffer = self._buffer.split(b"\n", 1)
         return json.loads(line)

@@ -6,8 +6,6 @@ from common import machine_text, table
 from measures import MEASURES, Metric
 from tunnels import TUNNELS
 
-MARKS = ("<!-- the figures of `make bench` -->\n", "<!-- end of the figures -->\n")
-
 
 def figure(value):
     """Three digits, and no more zeros than that."""
@@ -78,11 +76,13 @@ def lines(results):
     return text
 
 
-def put_into(page, text):
-    """Replaces what is between the two marks of a page."""
+def put_into(page, text, command="make bench"):
+    """Replaces what is between the two marks of a page, the first of which names the command that
+    the figures are of."""
+    marks = (f"<!-- the figures of `{command}` -->\n", "<!-- end of the figures -->\n")
     old = page.read_text(encoding="utf-8")
-    before, mark, rest = old.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
+    before, mark, rest = old.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not mark or not end:
-        raise ValueError(f"{page} lacks the line {MARKS[1 if mark else 0].strip()!r}")
+        raise ValueError(f"{page} lacks the line {marks[1 if mark else 0].strip()!r}")
     page.write_text(before + mark + "\n" + "\n".join(text) + "\n\n" + end + after, encoding="utf-8")

@@ -138,9 +138,9 @@ static void write_packets(struct linkem *l, int from)
 {
 	struct packet *p;
 	while ((p = direction_take(l->link[from], now_ns()))) {
-		/* EIO: the device has been taken down, the packet is lost as anywhere. */
-		if (write(l->tun[!from], p->data, p->len) < 0 && errno != EIO)
-			fail("write", NULL);
+		/* It fails when the device has been taken down: the packet is lost, as anywhere. */
+		ssize_t n = write(l->tun[!from], p->data, p->len);
+		(void)n;
 		free(p);
 	}
 }

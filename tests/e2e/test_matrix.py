@@ -37,10 +37,13 @@ def test_names_of_links_say_what_they_are():
 def test_matrix_measures_each_scenario(directory):
     out = directory / "matrix.json"
     keep = directory / "matrix"
+    page = directory / "page.md"
+    page.write_text("<!-- the figures of `make matrix` -->\nold\n<!-- end of the figures -->\n")
     done = subprocess.run(
         [sys.executable, "-B", ROOT / "bench" / "matrix.py", "--toxtun", TOXTUN, "--cells",
          "20M-20ms", "--tools", "toxtun,cubic", "--pairs", "toxtun+bbr", "--seconds", "3",
-         "--pings", "20", "--scale", "0.05", "--json", out, "--keep", keep],
+         "--pings", "20", "--scale", "0.05", "--json", out, "--keep", keep,
+         "--page", page],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120 * PATIENCE,
         check=False)
     if done.returncode == SKIPPED:
@@ -56,6 +59,7 @@ def test_matrix_measures_each_scenario(directory):
         assert results["ping", tool]["min_ms"] >= 20
         assert results["ping", tool]["link_use"] > 0.3
         assert len(re.findall(rf"^\| 20M-20ms \| +{tool} \| +\d", done.stdout, re.MULTILINE)) == 2
+    assert "the figures of `make matrix`" in page.read_text() and "old" not in page.read_text()
     beside = results["share", "toxtun+bbr"]
     assert beside["first"] + beside["second"] == pytest.approx(1)
     trace = (keep / "download-20M-20ms-toxtun-1.jsonl").read_text().splitlines()
