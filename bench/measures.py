@@ -16,6 +16,7 @@ from harness import MB, connect
 from session import LINK_RTT_MS
 
 RUN_S = 120        # that one run of the load generator may take
+HOLD_S = 180       # that the opening of idle connections may take
 SETTLE_S = 2       # between the opening of idle connections and the look at the memory
 START_S = 60       # that a client may take to its first byte
 STAGGER_S = 0.1    # between the starts of clients
@@ -143,8 +144,8 @@ def idle(session, name):
 def hold(tunnel, client, count):
     """A load generator with so many open connections; it checks and closes them at its end."""
     popen = tunnel.start(client, "hold", count, 1, stdin=subprocess.PIPE)
-    ready = select.select([popen.stdout], [], [], RUN_S)[0]
-    line = popen.stdout.readline() if ready else f"not open within {RUN_S} s"
+    ready = select.select([popen.stdout], [], [], HOLD_S)[0]
+    line = popen.stdout.readline() if ready else f"not open within {HOLD_S} s"
     if not line.startswith("holding"):
         popen.kill()
         popen.communicate()
