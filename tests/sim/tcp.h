@@ -4,7 +4,9 @@
  *
  * Kept: slow start, one reduction a round trip, loss detection three transmissions behind (so that
  * a repeat that is lost is noticed too, as RACK does), RTO of RFC 6298 with Linux's 200 ms, SACK
- * with three ranges. Left out: handshake, delayed acknowledgements, flow control, tail loss probes.
+ * with three ranges. Left out: handshake, delayed acknowledgements, flow control, tail loss probes,
+ * and what BBR does in the first round trip after a loss, so that it stands 10 % of loss better
+ * than Linux's.
  */
 #ifndef TCP_H
 #define TCP_H
