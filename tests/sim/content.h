@@ -14,7 +14,8 @@
 static inline uint64_t content_word(uint64_t key, uint64_t index)
 {
 	uint64_t w = (key + index) * 0x9e3779b97f4a7c15u;
-	return w ^ w >> 31;
+	w = (w ^ w >> 32) * 0x9e3779b97f4a7c15u;
+	return w ^ w >> 32;
 }
 
 static inline uint8_t content_byte(uint64_t key, uint64_t pos)

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "content.h"
 #include "scene.h"
 
 /* A link of 100 Mbit/s and 40 ms both ways, with one flow. */
@@ -158,6 +159,22 @@ static void jain_index_is_one_for_equals_and_a_share_for_one_of_many(void **stat
 	assert_between(jain_index(one, 0), 1, 1);
 }
 
+static void content_is_right_at_its_own_place_only(void **state)
+{
+	uint8_t buf[1000];
+	(void)state;
+	for (uint64_t pos = 0; pos < 20; pos += 3) {
+		content_fill(buf, sizeof(buf), 7, pos);
+		assert_int_equal(content_errors(buf, sizeof(buf), 7, pos), 0);
+		assert_int_equal(content_errors(buf + 11, 500, 7, pos + 11), 0);
+		assert_true(content_errors(buf, sizeof(buf), 7, pos + 1) > 950);
+		assert_true(content_errors(buf, sizeof(buf), 7, pos + 65536) > 950);
+		assert_true(content_errors(buf, sizeof(buf), 7 + (1ull << 40), pos) > 950);
+		buf[500] ^= 1;
+		assert_int_equal(content_errors(buf, sizeof(buf), 7, pos), 1);
+	}
+}
+
 static void equal_seeds_give_equal_traces(void **state)
 {
 	struct scene_result *r[3];
@@ -194,6 +211,7 @@ int main(void)
 		cmocka_unit_test(flows_of_tcp_are_counted_like_ours),
 		cmocka_unit_test(capacity_follows_the_changes_of_the_link),
 		cmocka_unit_test(jain_index_is_one_for_equals_and_a_share_for_one_of_many),
+		cmocka_unit_test(content_is_right_at_its_own_place_only),
 		cmocka_unit_test(equal_seeds_give_equal_traces),
 	};
 	return cmocka_run_group_tests_name("scene-sim", tests, NULL, NULL);
