@@ -6,10 +6,10 @@
 #include "kcp_int.h"
 #include "tt_err.h"
 
-/* Windows of `auto`, segments: 22 MB a round trip, what the nonce rule of a link lets be in flight.
- * Budgets keep them from being filled by many. */
-#define AUTO_SND_WND 16384
-#define AUTO_RCV_WND 16384
+/* Windows of `auto`, segments: twice what the nonce rule of a link lets be in flight, so that one
+ * that was lost twice does not stop a fast stream. Budgets keep them from being filled by many. */
+#define AUTO_SND_WND KCP_WND_MAX
+#define AUTO_RCV_WND KCP_WND_MAX
 
 static const struct kcp_mode modes[] = {
 	[TT_MODE_AUTO] = {10, 3, true, false, AUTO_SND_WND, AUTO_RCV_WND},
