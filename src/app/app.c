@@ -16,6 +16,8 @@
 
 /* How long a stopping program waits for its peers to hear of it. */
 #define STOP_TIMEOUT TT_S(2)
+/* Bytes that all channels may hold in each direction. A link has a lower limit of its own. */
+#define BUFFER_MAX (256u << 20)
 /* Friend requests that are refused: log lines at once, then one every so often. */
 #define REQUEST_LOG_BURST 10
 #define REQUEST_LOG_INTERVAL TT_S(10)
@@ -188,6 +190,7 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 	app->log = log;
 	app->request_log = (struct tt_ratelimit){
 		.burst = REQUEST_LOG_BURST, .interval_us = REQUEST_LOG_INTERVAL};
+	app->snd_budget.cap = app->rcv_budget.cap = BUFFER_MAX;
 	tt_heap_init(&app->timers, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_new(&app->loop, log) != TT_OK) {

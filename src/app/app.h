@@ -53,7 +53,8 @@ struct app {
 	struct node_lookup *lookups; /* names of bootstrap nodes */
 	struct stats_service *stats;
 	struct loop_signal *signals[3];
-	struct tt_heap timers; /* of conns and listeners */
+	struct tt_heap timers;                    /* of conns and listeners */
+	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */
 	size_t n_conns;
 	size_t n_timers;
 

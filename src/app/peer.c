@@ -67,6 +67,8 @@ static int new_session(struct app *app, struct peer *p)
 		.idle_timeout_us = TT_S(c->idle_timeout_s),
 		.resume_timeout_us = TT_S(c->resume_timeout_s),
 		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
+		.snd_budget = &app->snd_budget,
+		.rcv_budget = &app->rcv_budget,
 		.log = app->log,
 	};
 	cfg.rules = access_peer_rules(app, p->key, &cfg.n_rules);

@@ -75,7 +75,9 @@ static void put_peer(FILE *f, const struct peer *p)
 		100 * ratio(l.segs_retransmitted, l.segs_sent), (unsigned long long)l.segs_sent);
 	fprintf(f, "  window        %u segments, %u in flight\n", l.window, l.inflight);
 	if (l.state[0])
-		fprintf(f, "  congestion    %s, pacing %.3f MB/s, delivery %.3f MB/s, min rtt %.3f ms\n",
+		fprintf(f,
+			"  congestion    %s, pacing %.3f MB/s, delivery %.3f MB/s, min rtt %.3f "
+			"ms\n",
 			l.state, (double)l.pacing_rate / 1e6, (double)l.delivery_rate / 1e6,
 			(double)l.min_rtt_us / 1e3);
 	fprintf(f, "  queued        %zu bytes\n", l.queued_bytes);

@@ -20,7 +20,7 @@
 /** An ACK may wait so long at the peer for its program's turn. */
 #define RACK_ACK_DELAY TT_MS(10)
 /** A path that is silent is probed at least so often: it may have come back. */
-#define RACK_PROBE_MAX TT_S(2)
+#define RACK_PROBE_MAX TT_S(1)
 /** Overtaken by so many: lost, unless the path reorders (RFC 8985, 6.2; RFC 9002, 6.1.1). */
 #define RACK_DUPTHRESH 3u
 

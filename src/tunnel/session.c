@@ -38,7 +38,11 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		(struct tt_ratelimit){.burst = REFUSALS_BURST, .interval_us = REFUSALS_INTERVAL};
 	control_init(&s->control, s->mem);
 	tt_heap_init(&s->timers, s->mem);
-	struct link_config lc = {.mode = cfg->mode, .mem = s->mem, .log = s->log};
+	struct link_config lc = {.mode = cfg->mode,
+		.snd_budget = cfg->snd_budget,
+		.rcv_budget = cfg->rcv_budget,
+		.mem = s->mem,
+		.log = s->log};
 	int rc = link_new(&s->link, &lc, now);
 	if (rc != TT_OK) {
 		tt_free(s->mem, s);

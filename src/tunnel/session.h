@@ -58,7 +58,9 @@ struct session_config {
 	tt_time connect_timeout_us;         /* 0: SESSION_CONNECT_TIMEOUT */
 	tt_time idle_timeout_us;            /* 0: never */
 	tt_time resume_timeout_us;          /* 0: SESSION_RESUME_TIMEOUT */
-	uint64_t epoch_ms;        /* milliseconds since a fixed base when `now` was 0, for conv */
+	uint64_t epoch_ms; /* milliseconds since a fixed base when `now` was 0, for conv */
+	/* What the channels of all sessions may hold, borrowed, may be NULL. */
+	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
