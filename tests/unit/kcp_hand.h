@@ -20,7 +20,7 @@
 #define MSS (MTU - KCP_HEADER)
 #define T0 TT_S(1000)
 
-enum { PUSH = 81, ACK = 82, WASK = 83, WINS = 84 };
+enum { PUSH = 81, ACK = 82, WASK = 83, WINS = 84, SACK = 85 };
 
 struct seg {
 	uint32_t conv, ts, sn, una, len;
@@ -77,18 +77,21 @@ static inline int split(const uint8_t *p, size_t len, struct seg *out, int cap)
 	return n;
 }
 
+/* A stream of CONV and MTU, unless cfg says otherwise. */
+static inline struct kcp *make_of(struct kcp_config cfg)
+{
+	struct kcp *k = NULL;
+	cfg.conv = cfg.conv ? cfg.conv : CONV;
+	cfg.mtu = cfg.mtu ? cfg.mtu : MTU;
+	assert_int_equal(kcp_new(&k, &cfg, T0), TT_OK);
+	return k;
+}
+
 static inline struct kcp *make_cfg(
 	enum tt_mode mode, uint32_t snd_wnd, uint32_t rcv_wnd, bool message)
 {
-	struct kcp_config cfg = {.conv = CONV,
-		.mode = mode,
-		.mtu = MTU,
-		.snd_wnd = snd_wnd,
-		.rcv_wnd = rcv_wnd,
-		.message = message};
-	struct kcp *k = NULL;
-	assert_int_equal(kcp_new(&k, &cfg, T0), TT_OK);
-	return k;
+	return make_of((struct kcp_config){
+		.mode = mode, .snd_wnd = snd_wnd, .rcv_wnd = rcv_wnd, .message = message});
 }
 
 static inline struct kcp *make(enum tt_mode mode)
@@ -150,6 +153,26 @@ static inline struct kcp_stats stats(const struct kcp *k)
 	struct kcp_stats st;
 	kcp_stats(k, &st);
 	return st;
+}
+
+/* An allocator that counts its blocks, and fails from some call on. */
+struct counted {
+	size_t live, calls, fail_after;
+};
+
+static inline void *counting(void *user, void *p, size_t n)
+{
+	struct counted *c = user;
+	if (n == 0) {
+		c->live -= p != NULL;
+		free(p);
+		return NULL;
+	}
+	if (c->calls++ >= c->fail_after)
+		return NULL;
+	void *q = realloc(p, n);
+	c->live += !p && q;
+	return q;
 }
 
 /* All packets from a to b. */

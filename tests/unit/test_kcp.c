@@ -429,25 +429,6 @@ static void slow_stream_does_not_keep_a_downloads_buffers(void **state)
 	kcp_free(b);
 }
 
-struct counted {
-	size_t live, calls, fail_after;
-};
-
-static void *counting(void *user, void *p, size_t n)
-{
-	struct counted *c = user;
-	if (n == 0) {
-		c->live -= p != NULL;
-		free(p);
-		return NULL;
-	}
-	if (c->calls++ >= c->fail_after)
-		return NULL;
-	void *q = realloc(p, n);
-	c->live += !p && q;
-	return q;
-}
-
 static void every_failed_allocation_is_survived(void **state)
 {
 	(void)state;
