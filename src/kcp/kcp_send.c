@@ -240,7 +240,8 @@ static int send_message(struct kcp *k, const uint8_t *data, size_t len)
 {
 	size_t count = len == 0 ? 1 : (len - 1) / k->mss + 1;
 
-	if (count > KCP_FRAGMENTS_MAX || count > k->snd_wnd)
+	if (count > KCP_FRAGMENTS_MAX || count > k->snd_wnd ||
+		(k->flight && count > KCP_UNSENT_MAX))
 		return TT_EINVAL;
 	if (count > slots_free(k))
 		return TT_EAGAIN;

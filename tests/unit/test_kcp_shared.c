@@ -416,6 +416,20 @@ static void ack_that_found_no_memory_leaves_no_timer(void **state)
 	}
 }
 
+static void message_that_can_never_wait_is_refused(void **state)
+{
+	struct kcp_flight f;
+	static uint8_t big[(KCP_UNSENT_MAX + 1) * MSS];
+	(void)state;
+	kcp_flight_init(&f, sizeof(struct kcp_tx), NULL);
+	struct kcp *k = make_of((struct kcp_config){.flight = &f, .message = true});
+	assert_int_equal(kcp_send(k, big, sizeof(big)), TT_EINVAL);
+	assert_int_equal(kcp_send(k, big, KCP_UNSENT_MAX * MSS), KCP_UNSENT_MAX * MSS);
+	assert_int_equal(kcp_send(k, big, 1), TT_EAGAIN);
+	kcp_free(k);
+	kcp_flight_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +454,7 @@ int main(void)
 		cmocka_unit_test(so_much_waits_to_be_sent_and_no_more),
 		cmocka_unit_test(acks_wait_for_more_but_not_long),
 		cmocka_unit_test(ack_that_found_no_memory_leaves_no_timer),
+		cmocka_unit_test(message_that_can_never_wait_is_refused),
 	};
 	return cmocka_run_group_tests_name("kcp_shared", tests, NULL, NULL);
 }
