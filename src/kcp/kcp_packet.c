@@ -182,12 +182,12 @@ static void acks_gone(struct kcp *k)
 	k->ack_at = TT_TIME_NEVER;
 }
 
-/* Those that una does not say yet; returns how many. */
-static uint32_t put_late(const struct kcp *k, uint8_t *p)
+/* The newest of those that una does not say yet, at most max; returns how many. */
+static uint32_t put_late(const struct kcp *k, uint8_t *p, uint32_t max)
 {
 	uint32_t have = k->late ? kcp_min(k->late_n, KCP_SACK_LATE) : 0, n = 0;
 
-	for (uint32_t i = 1; i <= have; i++) {
+	for (uint32_t i = 1; i <= have && n < max; i++) {
 		uint32_t sn = k->late[(k->late_n - i) % KCP_SACK_LATE];
 		if (kcp_diff(sn, k->rcv_nxt) < 0)
 			continue;
@@ -200,12 +200,15 @@ static uint32_t put_late(const struct kcp *k, uint8_t *p)
 /* One segment says it all: what came out of order, and with una the rest. */
 static uint8_t *put_sack(struct kcp *k, uint8_t *p, const uint8_t *end)
 {
-	uint32_t bits = kcp_min(k->rcv_top - k->rcv_nxt, KCP_SACK_BITS);
+	/* It must fit into a packet of its own, however small. */
+	uint32_t room = kcp_min(k->mss, KCP_SACK_MAX) - KCP_SACK_HEAD;
+	uint32_t bits = kcp_min(k->rcv_top - k->rcv_nxt, kcp_min(KCP_SACK_BITS, 8 * room));
+	uint32_t bytes = (bits + 7) / 8;
 	const struct kcp_ack *a = &k->acks[k->ack_head];
 	uint8_t body[KCP_SACK_MAX] = {0};
-	uint32_t late = put_late(k, body + KCP_SACK_HEAD);
+	uint32_t late = put_late(k, body + KCP_SACK_HEAD, (room - bytes) / 4);
 	uint8_t *map = body + KCP_SACK_HEAD + 4 * late;
-	uint32_t len = KCP_SACK_HEAD + 4 * late + (bits + 7) / 8;
+	uint32_t len = KCP_SACK_HEAD + 4 * late + bytes;
 
 	if (end - p < (ptrdiff_t)(KCP_HEADER + len))
 		return p;
