@@ -71,7 +71,7 @@ void kcp_free(struct kcp *k)
 	if (!k)
 		return;
 	kcp_leave_flight(k);
-	kcp_budget_give(k->snd_budget, k->pending);
+	kcp_budget_give(k->snd_budget, k->snd_bytes);
 	kcp_budget_give(k->rcv_budget, k->rcv_bytes);
 	for (uint32_t i = 0; i < k->snd_cap; i++)
 		tt_free(k->mem, k->snd[i].buf);
@@ -89,10 +89,15 @@ void kcp_free(struct kcp *k)
 	tt_free(k->mem, k);
 }
 
-struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len)
+uint32_t kcp_buf_cap(const struct kcp *k, uint32_t len)
 {
 	/* Keystrokes do not get a whole packet's memory each. */
-	uint32_t cap = len <= k->mss / 4 || len > k->mss ? len : k->mss;
+	return len <= k->mss / 4 || len > k->mss ? len : k->mss;
+}
+
+struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len)
+{
+	uint32_t cap = kcp_buf_cap(k, len);
 	struct kcp_buf *b = k->pool;
 	if (cap == k->mss && b) {
 		k->pool = b->next;

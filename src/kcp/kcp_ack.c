@@ -23,11 +23,9 @@ static void arrived_late(struct kcp *k, const struct kcp_snd_slot *s, tt_time rt
 static void slot_acked(struct kcp *k, struct kcp_snd_slot *s)
 {
 	kcp_list_remove(k, s);
-	kcp_buf_put(k, s->buf);
-	s->buf = NULL;
+	kcp_unqueue(k, s);
 	s->state = KCP_SLOT_ACKED;
 	k->inflight--;
-	kcp_unqueued(k, s->len);
 }
 
 /* Segment sn when it waits for its ACK; NULL when it was freed before, or never sent. */
@@ -124,9 +122,7 @@ void kcp_send_drop(struct kcp *k)
 	kcp_leave_flight(k);
 	for (uint32_t sn = k->snd_nxt; sn != k->snd_end; sn++) {
 		struct kcp_snd_slot *s = kcp_snd_at(k, sn);
-		kcp_unqueued(k, s->len);
-		kcp_buf_put(k, s->buf);
-		s->buf = NULL;
+		kcp_unqueue(k, s);
 		s->state = KCP_SLOT_FREE;
 	}
 	k->snd_end = k->snd_nxt;

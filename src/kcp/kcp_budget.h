@@ -1,8 +1,8 @@
 /**
  * Memory that many streams draw from: of one peer, and above it of the process. A stream may hold
  * as much as is free ("dynamic threshold", Choudhury and Hahne 1998): one that is stuck gets half
- * of it at most, n of them leave the n+1st part to the others, and nobody has to be told a share
- * of his own beforehand.
+ * of it at most, n that get stuck together leave the n+1st part to the others (one after the other
+ * each takes half of what was left), and nobody has to be told a share of his own beforehand.
  */
 #ifndef KCP_BUDGET_H
 #define KCP_BUDGET_H
@@ -27,11 +27,11 @@ static inline size_t kcp_budget_free(const struct kcp_budget *b)
 	return left;
 }
 
-/** What a stream that holds `held` bytes may take more. */
+/** What a stream that holds `held` bytes may take more, so that it holds what is free then. */
 static inline size_t kcp_budget_room(const struct kcp_budget *b, size_t held)
 {
 	size_t left = kcp_budget_free(b);
-	return left > held ? left - held : 0;
+	return left > held ? (left - held) / 2 : 0;
 }
 
 static inline void kcp_budget_take(struct kcp_budget *b, size_t bytes)

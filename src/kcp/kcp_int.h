@@ -71,7 +71,7 @@ enum {
 #define KCP_ACK_COUNT 10u
 #define KCP_NIL UINT16_MAX
 #define KCP_UNSENT_MAX 128u /* segments that wait in a stream whose flight others share */
-#define KCP_SEG_COST 64u    /* bytes that a segment costs beside its payload, about */
+#define KCP_SEG_COST 64u    /* bytes that a segment costs beside its buffer, about */
 #define KCP_WND_FLOOR 2u    /* segments that a reader without backlog may always be sent */
 #define KCP_EVIDENCE 3u     /* largest fast-resend count of the modes */
 
@@ -160,6 +160,7 @@ struct kcp {
 	uint32_t snd_una, snd_nxt, snd_end;
 	uint32_t inflight; /* slots in state SENT */
 	size_t pending;    /* payload bytes in [snd_una, snd_end), acknowledged ones left out */
+	size_t snd_bytes;  /* what these segments cost, see kcp_seg_cost */
 	size_t reserved;   /* bytes offered by kcp_send_reserve and not yet committed */
 	struct kcp_list lists[KCP_LISTS];
 	uint32_t lists_used; /* bit n: lists[n] has members */
@@ -197,7 +198,7 @@ struct kcp {
 	uint32_t late_n;       /* how many came; the newest is at (late_n - 1) % KCP_SACK_LATE */
 	uint32_t rcv_off;      /* bytes read of the head */
 	uint32_t adv_wnd;      /* window in the last packet out */
-	size_t rcv_bytes;      /* what is held costs so much: payload and KCP_SEG_COST each */
+	size_t rcv_bytes;      /* what is held costs so much, see kcp_seg_cost */
 	size_t unread_bytes;   /* of that, what is in order */
 	size_t ready, partial; /* readable bytes; those of an unfinished message */
 	struct kcp_ack *acks;
@@ -239,6 +240,12 @@ static inline void kcp_touch(struct kcp *k, tt_time now)
 		k->now = now;
 }
 
+/* What a segment costs its budget: the memory that it holds. */
+static inline size_t kcp_seg_cost(const struct kcp_buf *b)
+{
+	return (b ? b->cap : 0) + KCP_SEG_COST;
+}
+
 static inline struct kcp_snd_slot *kcp_snd_at(const struct kcp *k, uint32_t sn)
 {
 	return &k->snd[sn & (k->snd_cap - 1)];
@@ -250,6 +257,9 @@ static inline struct kcp_rcv_slot *kcp_rcv_at(const struct kcp *k, uint32_t sn)
 }
 
 /* ---- kcp.c: memory ---- */
+
+/** Bytes of the buffer that `len` bytes get. */
+uint32_t kcp_buf_cap(const struct kcp *k, uint32_t len);
 
 /** A buffer for at least `len` bytes, NULL when there is no memory. */
 struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len);
@@ -286,8 +296,8 @@ void kcp_leave_flight(struct kcp *k);
 
 /* ---- kcp_send.c ---- */
 
-/** Payload bytes left the queue and the flight. */
-void kcp_unqueued(struct kcp *k, size_t len);
+/** A segment leaves the queue or the flight with its payload. */
+void kcp_unqueue(struct kcp *k, struct kcp_snd_slot *s);
 
 /** New segments may be sent now. */
 bool kcp_can_send_new(const struct kcp *k);

@@ -16,7 +16,7 @@ uint32_t kcp_rcv_wnd_free(const struct kcp *k)
 		return wnd;
 	/* What came out of order lies inside the window and has been paid for. */
 	size_t early = k->rcv_bytes - k->unread_bytes;
-	size_t room = kcp_budget_room(k->rcv_budget, k->unread_bytes) + early;
+	size_t room = kcp_budget_room(k->rcv_budget, k->rcv_bytes) + early;
 	size_t segs = room / (k->mss + KCP_SEG_COST);
 	if (segs < KCP_WND_FLOOR && unread == 0)
 		segs = KCP_WND_FLOOR;
@@ -117,9 +117,10 @@ bool kcp_ack_ripe(const struct kcp *k)
 static void slot_release(struct kcp *k)
 {
 	struct kcp_rcv_slot *s = kcp_rcv_at(k, k->rcv_head++);
-	k->rcv_bytes -= s->len + KCP_SEG_COST;
-	k->unread_bytes -= s->len + KCP_SEG_COST;
-	kcp_budget_give(k->rcv_budget, s->len + KCP_SEG_COST);
+	size_t cost = kcp_seg_cost(s->buf);
+	k->rcv_bytes -= cost;
+	k->unread_bytes -= cost;
+	kcp_budget_give(k->rcv_budget, cost);
 	kcp_buf_put(k, s->buf);
 	*s = (struct kcp_rcv_slot){0};
 	k->rcv_off = 0;
@@ -130,7 +131,7 @@ static void take_in_order(struct kcp *k)
 {
 	const struct kcp_rcv_slot *s = kcp_rcv_at(k, k->rcv_nxt++);
 	k->rcv_held--;
-	k->unread_bytes += s->len + KCP_SEG_COST;
+	k->unread_bytes += kcp_seg_cost(s->buf);
 	k->st.bytes_received += s->len;
 	k->partial += s->len;
 	if (!k->message || s->frg == 0) {
@@ -145,11 +146,12 @@ static void take_in_order(struct kcp *k)
 static int store(struct kcp *k, uint32_t sn, uint8_t frg, const uint8_t *data, uint16_t len)
 {
 	/* A segment of the peer may be larger than ours; the sum must not be. The first missing
-	 * one is always taken, or a full buffer behind a gap would stop the stream for good. */
-	size_t cost = len + KCP_SEG_COST;
-	if (sn != k->rcv_nxt &&
-		(k->rcv_bytes + cost > (size_t)k->rcv_wnd * (k->mss + KCP_SEG_COST) ||
-			cost > kcp_budget_free(k->rcv_budget)))
+	 * one is taken even so, or a full buffer behind a gap would stop the stream for good. The
+	 * budget binds it as well, unless the reader waits for it. */
+	size_t cost = (len > 0 ? kcp_buf_cap(k, len) : 0) + KCP_SEG_COST;
+	if (sn != k->rcv_nxt && k->rcv_bytes + cost > (size_t)k->rcv_wnd * (k->mss + KCP_SEG_COST))
+		return TT_ENOMEM;
+	if (sn - k->rcv_head >= KCP_WND_FLOOR && cost > kcp_budget_free(k->rcv_budget))
 		return TT_ENOMEM;
 	if (ring_reserve(k, sn - k->rcv_head + 1) != TT_OK)
 		return TT_ENOMEM;

@@ -95,7 +95,8 @@ static uint32_t slots_free(const struct kcp *k)
 		room = kcp_min(room, unsent < KCP_UNSENT_MAX ? KCP_UNSENT_MAX - unsent : 0);
 	}
 	if (k->snd_budget && room > 0) {
-		size_t segs = kcp_budget_room(k->snd_budget, k->pending) / k->mss;
+		size_t segs =
+			kcp_budget_room(k->snd_budget, k->snd_bytes) / (k->mss + KCP_SEG_COST);
 		if (segs == 0 && used == 0)
 			segs = 1; /* everybody gets on */
 		room = segs < room ? (uint32_t)segs : room;
@@ -138,19 +139,23 @@ static void slot_append(struct kcp *k, uint32_t len, uint8_t frg)
 	s->xmit = 0;
 	s->level = 0;
 	s->cause = KCP_CAUSE_RESUME;
+	k->snd_bytes += kcp_seg_cost(s->buf);
+	kcp_budget_take(k->snd_budget, kcp_seg_cost(s->buf));
 }
 
 static void queued(struct kcp *k, size_t len)
 {
 	k->pending += len;
 	k->st.bytes_sent += len;
-	kcp_budget_take(k->snd_budget, len);
 }
 
-void kcp_unqueued(struct kcp *k, size_t len)
+void kcp_unqueue(struct kcp *k, struct kcp_snd_slot *s)
 {
-	k->pending -= len;
-	kcp_budget_give(k->snd_budget, len);
+	k->pending -= s->len;
+	k->snd_bytes -= kcp_seg_cost(s->buf);
+	kcp_budget_give(k->snd_budget, kcp_seg_cost(s->buf));
+	kcp_buf_put(k, s->buf);
+	s->buf = NULL;
 }
 
 /* ---- the application ---- */
