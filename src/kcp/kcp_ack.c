@@ -13,15 +13,19 @@ static void arrived(struct kcp *k, const struct kcp_snd_slot *s, enum kcp_tx_evi
 		kcp_evidence_add(k, s->tx_seq);
 }
 
-/* A transmission that was taken for lost, or repeated for want of an ACK, has arrived. */
-static void arrived_late(struct kcp *k, const struct kcp_snd_slot *s, tt_time rtt)
+/* For how long a segment that was given up and not repeated yet was on its way; 0: it was not. */
+static tt_time given_up_for(const struct kcp *k, const struct kcp_snd_slot *s)
 {
-	if (k->flight)
-		kcp_flight_spurious(k->flight, (uint16_t)(KCP_HEADER + s->len), rtt);
+	return s->list == KCP_RESEND && s->cause != KCP_CAUSE_RESUME ? k->now - s->sent : 0;
 }
 
-static void slot_acked(struct kcp *k, struct kcp_snd_slot *s)
+/* `late`: a transmission that was given up has arrived, so long after it was sent; 0: none has. */
+static void settle(
+	struct kcp *k, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence, tt_time late)
 {
+	if (k->flight && late > 0)
+		kcp_flight_spurious(k->flight, (uint16_t)(KCP_HEADER + s->len), late);
+	arrived(k, s, evidence);
 	kcp_list_remove(k, s);
 	kcp_unqueue(k, s);
 	s->state = KCP_SLOT_ACKED;
@@ -42,21 +46,12 @@ static enum kcp_tx_evidence by_any(const struct kcp_snd_slot *s)
 	return s->xmit == 1 ? KCP_TX_RANGE : KCP_TX_ANY;
 }
 
-static void settle(struct kcp *k, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence)
-{
-	if (s->list == KCP_RESEND && s->cause != KCP_CAUSE_RESUME)
-		arrived_late(k, s, k->now - s->sent); /* given up, and not repeated yet */
-	arrived(k, s, evidence);
-	slot_acked(k, s);
-}
-
 void kcp_ack_until(struct kcp *k, uint32_t una)
 {
 	while (k->snd_una != una) {
 		struct kcp_snd_slot *s = kcp_snd_at(k, k->snd_una++);
-		if (s->state == KCP_SLOT_SENT) {
-			settle(k, s, by_any(s));
-		}
+		if (s->state == KCP_SLOT_SENT)
+			settle(k, s, by_any(s), given_up_for(k, s));
 		s->state = KCP_SLOT_FREE;
 	}
 	/* What is in front of the first gap goes too. */
@@ -64,9 +59,10 @@ void kcp_ack_until(struct kcp *k, uint32_t una)
 		kcp_snd_at(k, k->snd_una++)->state = KCP_SLOT_FREE;
 }
 
-static void acked(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence)
+static void acked(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence,
+	tt_time late)
 {
-	settle(k, s, evidence);
+	settle(k, s, evidence, late);
 	if (sn == k->snd_una)
 		kcp_ack_until(k, sn + 1);
 }
@@ -78,6 +74,7 @@ void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 		return;
 	uint32_t ms = kcp_ms(k->now), rtt_ms = ms - ts;
 	enum kcp_tx_evidence evidence = by_any(s); /* arrived, whatever ts says */
+	tt_time late = given_up_for(k, s);
 	if (ts == kcp_ms(s->sent)) {
 		kcp_rtt_sample(k, k->now - s->sent);
 		evidence = KCP_TX_EXACT;
@@ -86,24 +83,26 @@ void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 		 * repeating everything for ever when the path is slower than the first RTO. */
 		kcp_rtt_sample(k, TT_MS(rtt_ms));
 		k->st.segs_spurious++;
-		arrived_late(k, s, TT_MS(rtt_ms));
+		late = TT_MS(rtt_ms);
 	}
-	acked(k, sn, s, evidence);
+	acked(k, sn, s, evidence, late);
 }
 
 void kcp_ack_any(struct kcp *k, uint32_t sn)
 {
 	struct kcp_snd_slot *s = waiting(k, sn);
 	if (s)
-		acked(k, sn, s, by_any(s));
+		acked(k, sn, s, by_any(s), given_up_for(k, s));
 }
 
 void kcp_leave_flight(struct kcp *k)
 {
 	for (uint32_t sn = k->snd_una; k->flight && sn != k->snd_nxt; sn++) {
-		const struct kcp_snd_slot *s = kcp_snd_at(k, sn);
-		if (s->state == KCP_SLOT_SENT)
-			kcp_flight_drop(k->flight, s->tx_seq);
+		struct kcp_snd_slot *s = kcp_snd_at(k, sn);
+		if (s->state != KCP_SLOT_SENT)
+			continue;
+		kcp_flight_drop(k->flight, s->tx_seq);
+		s->cause = KCP_CAUSE_RESUME; /* nobody's loss, whatever it was before */
 	}
 }
 

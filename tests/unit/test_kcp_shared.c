@@ -242,7 +242,9 @@ static void send_drop_leaves_the_flight(void **state)
 	kcp_lost(p.a, 0, 0, false);
 	kcp_send_drop(p.a);
 	assert_int_equal(p.f.count, 1);
-	assert_int_equal(take(&p, 0), -1); /* that is no ACK */
+	assert_int_equal(take(&p, 0), -1); /* that is no ACK, */
+	assert_int_equal(p.f.spurious, 0); /* and tells nothing of the path */
+	assert_int_equal(p.f.late_us, 0);
 	assert_int_equal(kcp_due(p.a), 0);
 	send_segments(p.a, 1, T0 + 1); /* and the stream goes on */
 	assert_int_equal(kcp_flight_at(&p.f, p.f.next - 1)->sn, 3);
@@ -319,6 +321,49 @@ static void arrival_of_the_first_transmission_after_the_repeat_is_spurious(void 
 	assert_int_equal(p.f.spurious, 1);
 	assert_int_equal(p.f.late_us, TT_MS(90));
 	assert_int_equal(stats(p.a).segs_spurious, 1);
+	close_path(&p);
+}
+
+static void una_over_what_was_given_up_is_spurious_too(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 2, T0);
+	kcp_lost(p.a, 0, 0, false);
+	una(p.a, 2, T0 + TT_MS(70));
+	assert_int_equal(p.f.spurious, 1);
+	assert_int_equal(p.f.late_us, TT_MS(70));
+	close_path(&p);
+}
+
+static void one_arrival_is_spurious_once(void **state)
+{
+	struct path p;
+	struct seg s[4];
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 1, T0);
+	kcp_lost(p.a, 0, 0, false);
+	drain(p.a, s, 4, T0 + TT_MS(40));
+	kcp_lost(p.a, 0, 1, true);           /* the repeat is given up as well, */
+	ack(p.a, 0, ms(T0), T0 + TT_MS(90)); /* and the first transmission arrives */
+	assert_int_equal(p.f.spurious, 1);
+	assert_int_equal(p.f.late_us, TT_MS(90));
+	assert_int_equal(p.f.late_bytes, KCP_HEADER + 1);
+	close_path(&p);
+}
+
+static void what_was_resumed_is_not_spurious(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 2, T0);
+	kcp_lost(p.a, 0, 0, false);
+	kcp_resume(p.a, T0 + TT_S(90));
+	una(p.a, 2, T0 + TT_S(91));
+	assert_int_equal(p.f.spurious, 0);
 	close_path(&p);
 }
 
@@ -449,6 +494,9 @@ int main(void)
 		cmocka_unit_test(
 			arrival_before_the_repeat_left_is_spurious_by_all_of_its_round_trip),
 		cmocka_unit_test(arrival_of_the_first_transmission_after_the_repeat_is_spurious),
+		cmocka_unit_test(una_over_what_was_given_up_is_spurious_too),
+		cmocka_unit_test(one_arrival_is_spurious_once),
+		cmocka_unit_test(what_was_resumed_is_not_spurious),
 		cmocka_unit_test(arrival_of_the_repeat_is_not_spurious),
 		cmocka_unit_test(full_flight_holds_segments_back_and_loses_none),
 		cmocka_unit_test(so_much_waits_to_be_sent_and_no_more),
