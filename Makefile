@@ -14,7 +14,7 @@ ASAN_SCALE = 0.05
 PYTEST =
 # Options of bench/bench.py. With any, the figures in doc/ stay as they are.
 BENCH =
-# Arguments of bench/matrix.py
+# Arguments of bench/matrix.py, with the same effect
 MATRIX =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
@@ -70,7 +70,8 @@ bench: test-build
 
 matrix: test-build
 	tools/deps.sh bench
-	/usr/bin/python3 -B bench/matrix.py --toxtun $(BUILD)/toxtun $(MATRIX)
+	/usr/bin/python3 -B bench/matrix.py --toxtun $(BUILD)/toxtun \
+		$(or $(MATRIX),--json $(BUILD)/matrix.json --page doc/performance.md)
 
 comma = ,
 # configure DIRECTORY,OPTIONS: makes the build directory, or changes the options of one
