@@ -187,7 +187,7 @@ def main():
     args = arguments()
     about = {"machine": machine(), "when": datetime.date.today().isoformat(),
              "toxtun": {name: str(path) for name, path in args.toxtuns.items()}}
-    results = []
+    results, whole = [], False
     signal.signal(signal.SIGTERM, interrupted)
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
@@ -195,6 +195,7 @@ def main():
         try:
             with ways.World(args.keep or Path(directory), args.toxtuns) as world:
                 run_all(args, world, results)
+                whole = True
         except netpath.Unavailable as e:
             print(f"skipped: {e}", file=sys.stderr)
             return 77
@@ -202,12 +203,12 @@ def main():
             progress("interrupted")
     text = [*tables(results), f"{about['when']}. {machine_text(about['machine'])}."]
     print("\n".join(text))
-    if args.page:
+    if args.page and whole:
         report.put_into(args.page, text, "make matrix")
     if args.json:
         args.json.write_text(json.dumps({**about, "results": results}, indent=1) + "\n",
                              encoding="utf-8")
-    return 1 if any("error" in r for r in results) else 0
+    return 0 if whole and not any("error" in r for r in results) else 1
 
 
 if __name__ == "__main__":
