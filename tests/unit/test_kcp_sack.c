@@ -130,6 +130,58 @@ static void segments_that_came_late_stand_in_many_sacks_too(void **state)
 	kcp_free(k);
 }
 
+static void segment_that_soon_leaves_the_bitmap_is_late_already(void **state)
+{
+	struct kcp *k = receiver();
+	uint8_t pkt[MTU];
+	struct seg s[8];
+	(void)state;
+	push_many(k, 5000, 1);
+	push_many(k, 4800, 1);
+	for (uint32_t sn = 5001; sn < 5200; sn++) {
+		push_many(k, sn, 1);
+		assert_int_equal(packet(k, pkt, s, 8), 1);
+		assert_true(names(&s[0], 4800));
+	}
+	kcp_free(k);
+}
+
+static void sack_ends_the_wait_for_more(void **state)
+{
+	struct kcp_flight f;
+	struct seg s[8];
+	(void)state;
+	kcp_flight_init(&f, sizeof(struct kcp_tx), NULL);
+	struct kcp *k = make_of((struct kcp_config){.flight = &f, .sack = true});
+	push_many(k, 1, KCP_ACK_COUNT);
+	assert_int_equal(drain(k, s, 8, T0), 1);
+	assert_int_equal(s[0].cmd, SACK);
+	assert_true(kcp_timer(k) == TT_TIME_NEVER);
+	push_many(k, 100, KCP_ACK_COUNT - 1);
+	assert_int_equal(kcp_timer(k), T0 + KCP_ACK_DELAY);
+	assert_int_equal(drain(k, s, 8, T0), 0);
+	kcp_free(k);
+}
+
+static void memory_of_late_segments_is_given_back(void **state)
+{
+	struct kcp *k = receiver();
+	uint8_t pkt[MTU];
+	char got[1000];
+	(void)state;
+	size_t fresh = kcp_memory(k);
+	push_many(k, 500, 1);
+	size_t before = kcp_memory(k);
+	push_many(k, 4, 1);
+	assert_true(kcp_memory(k) >= before + LATE * 4);
+	push_many(k, 0, 501);
+	assert_int_equal(kcp_recv(k, got, sizeof(got)), 501);
+	kcp_output(k, pkt, sizeof(pkt), T0);
+	kcp_on_deadline(k, T0 + TT_S(2));
+	assert_int_equal(kcp_memory(k), fresh);
+	kcp_free(k);
+}
+
 static void late_segments_that_una_covers_are_left_out(void **state)
 {
 	struct kcp *k = receiver();
@@ -262,6 +314,9 @@ int main(void)
 		cmocka_unit_test(in_order_again_an_ack_says_it_all),
 		cmocka_unit_test(bitmap_has_256_bits_at_most),
 		cmocka_unit_test(segments_that_came_late_stand_in_many_sacks_too),
+		cmocka_unit_test(segment_that_soon_leaves_the_bitmap_is_late_already),
+		cmocka_unit_test(sack_ends_the_wait_for_more),
+		cmocka_unit_test(memory_of_late_segments_is_given_back),
 		cmocka_unit_test(late_segments_that_una_covers_are_left_out),
 		cmocka_unit_test(late_segments_without_memory_are_acknowledged_alone),
 		cmocka_unit_test(newest_segments_stand_in_many_sacks),

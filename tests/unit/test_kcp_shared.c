@@ -240,6 +240,7 @@ static void send_drop_leaves_the_flight(void **state)
 	send_segments(p.a, 3, T0);
 	send_segments(p.b, 1, T0);
 	kcp_lost(p.a, 0, 0, false);
+	kcp_on_deadline(p.a, T0 + TT_MS(70));
 	kcp_send_drop(p.a);
 	assert_int_equal(p.f.count, 1);
 	assert_int_equal(take(&p, 0), -1); /* that is no ACK, */
