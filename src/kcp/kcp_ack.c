@@ -9,7 +9,7 @@ static void arrived(struct kcp *k, const struct kcp_snd_slot *s, enum kcp_tx_evi
 {
 	if (k->flight)
 		kcp_flight_acked(k->flight, s->tx_seq, evidence);
-	else if (evidence != KCP_TX_ANY)
+	else if (evidence == KCP_TX_EXACT || evidence == KCP_TX_RANGE)
 		kcp_evidence_add(k, s->tx_seq);
 }
 
@@ -41,9 +41,27 @@ static struct kcp_snd_slot *waiting(const struct kcp *k, uint32_t sn)
 	return s->state == KCP_SLOT_SENT ? s : NULL;
 }
 
-static enum kcp_tx_evidence by_any(const struct kcp_snd_slot *s)
+/*
+ * What a word on a segment proves that names no transmission of it. When it comes with the ACK of
+ * something that was sent before the repeat, the repeat cannot be what has arrived (RFC 8985, 6.2
+ * step 2, and RFC 3522 before it).
+ */
+static enum kcp_tx_evidence by_any(const struct kcp *k, const struct kcp_snd_slot *s)
 {
-	return s->xmit == 1 ? KCP_TX_RANGE : KCP_TX_ANY;
+	if (s->xmit == 1)
+		return KCP_TX_RANGE;
+	return k->echo_known && kcp_diff(k->echo, kcp_ms(s->sent)) < 0 ? KCP_TX_FORMER : KCP_TX_ANY;
+}
+
+/* Frees it, on such a word. */
+static void settle_by_any(struct kcp *k, struct kcp_snd_slot *s)
+{
+	enum kcp_tx_evidence evidence = by_any(k, s);
+	tt_time late = given_up_for(k, s);
+
+	if (evidence == KCP_TX_FORMER && s->xmit == 2)
+		late = TT_MS((uint16_t)(kcp_ms(k->now) - s->first_ms));
+	settle(k, s, evidence, late);
 }
 
 void kcp_ack_until(struct kcp *k, uint32_t una)
@@ -51,7 +69,7 @@ void kcp_ack_until(struct kcp *k, uint32_t una)
 	while (k->snd_una != una) {
 		struct kcp_snd_slot *s = kcp_snd_at(k, k->snd_una++);
 		if (s->state == KCP_SLOT_SENT)
-			settle(k, s, by_any(s), given_up_for(k, s));
+			settle_by_any(k, s);
 		s->state = KCP_SLOT_FREE;
 	}
 	/* What is in front of the first gap goes too. */
@@ -59,21 +77,28 @@ void kcp_ack_until(struct kcp *k, uint32_t una)
 		kcp_snd_at(k, k->snd_una++)->state = KCP_SLOT_FREE;
 }
 
-static void acked(struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, enum kcp_tx_evidence evidence,
-	tt_time late)
+/* Segment sn is not waited for any more. */
+static void freed(struct kcp *k, uint32_t sn)
 {
-	settle(k, s, evidence, late);
 	if (sn == k->snd_una)
 		kcp_ack_until(k, sn + 1);
+}
+
+static void note_echo(struct kcp *k, uint32_t ts)
+{
+	if (!k->echo_known || kcp_diff(ts, k->echo) > 0)
+		k->echo = ts;
+	k->echo_known = true;
 }
 
 void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 {
 	struct kcp_snd_slot *s = waiting(k, sn);
+	note_echo(k, ts);
 	if (!s)
 		return;
 	uint32_t ms = kcp_ms(k->now), rtt_ms = ms - ts;
-	enum kcp_tx_evidence evidence = by_any(s); /* arrived, whatever ts says */
+	enum kcp_tx_evidence evidence = by_any(k, s); /* arrived, whatever ts says */
 	tt_time late = given_up_for(k, s);
 	if (ts == kcp_ms(s->sent)) {
 		kcp_rtt_sample(k, k->now - s->sent);
@@ -83,16 +108,20 @@ void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 		 * repeating everything for ever when the path is slower than the first RTO. */
 		kcp_rtt_sample(k, TT_MS(rtt_ms));
 		k->st.segs_spurious++;
+		evidence = KCP_TX_FORMER;
 		late = TT_MS(rtt_ms);
 	}
-	acked(k, sn, s, evidence, late);
+	settle(k, s, evidence, late);
+	freed(k, sn);
 }
 
 void kcp_ack_any(struct kcp *k, uint32_t sn)
 {
 	struct kcp_snd_slot *s = waiting(k, sn);
-	if (s)
-		acked(k, sn, s, by_any(s), given_up_for(k, s));
+	if (!s)
+		return;
+	settle_by_any(k, s);
+	freed(k, sn);
 }
 
 void kcp_leave_flight(struct kcp *k)

@@ -35,9 +35,10 @@ enum kcp_tx_state {
 
 /* What an ACK says about the transmission. */
 enum kcp_tx_evidence {
-	KCP_TX_EXACT, /* it names this transmission */
-	KCP_TX_RANGE, /* the segment is there, and this was its only transmission */
-	KCP_TX_ANY,   /* the segment is there, by this transmission or an earlier one */
+	KCP_TX_EXACT,  /* it names this transmission */
+	KCP_TX_RANGE,  /* the segment is there, and this was its only transmission */
+	KCP_TX_ANY,    /* the segment is there, by this transmission or an earlier one */
+	KCP_TX_FORMER, /* an earlier one has arrived, and nobody waits for this one any more */
 };
 
 struct kcp_tx {

@@ -170,6 +170,8 @@ struct kcp {
 	uint32_t evidence[KCP_EVIDENCE]; /* largest acknowledged transmissions, largest first */
 	uint32_t packet_evidence;        /* the largest one in the packet that is being read */
 	bool packet_has_evidence;
+	bool echo_known;
+	uint32_t echo;     /* newest time stamp of ours that its ACKs have brought back */
 	uint32_t recovery; /* losses of transmissions before this one shrink cwnd no more */
 	uint32_t cwnd, ssthresh;
 	uint64_t incr; /* cwnd in bytes, as KCP keeps it */

@@ -129,6 +129,7 @@ int kcp_input(struct kcp *k, const uint8_t *pkt, size_t len, tt_time now)
 	int rc = len > 0 ? TT_OK : TT_EPROTO;
 
 	kcp_touch(k, now);
+	k->echo_known = false;
 	while (len > 0) {
 		struct header h;
 		if (!header_get(&h, pkt, len) || h.conv != k->conv) {

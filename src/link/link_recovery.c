@@ -159,6 +159,10 @@ static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
 	struct rack_acked a = {
 		number, t->tx.sent, evidence == KCP_TX_EXACT, evidence == KCP_TX_ANY};
 
+	if (evidence == KCP_TX_FORMER) { /* nothing is known of this transmission */
+		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+		return;
+	}
 	/* Sooner than any answer to the repeat can be: what it repeats had arrived. */
 	if (a.ambiguous && now - t->tx.sent < l->rack.min_rtt_us)
 		kcp_flight_spurious(&l->flight, t->tx.bytes, now - t->tx.former);

@@ -77,6 +77,7 @@ void rack_on_late(struct rack *r, tt_time rtt_us, tt_time now)
 {
 	/* A round trip like any other. On a path that is slower than the first probe waits, where
 	 * everything is repeated, it is the only kind that there is. */
+	r->probes = 0;
 	rtt_sample(r, rtt_us, now);
 	if (rtt_us > r->rtt_us)
 		note_late(r, rtt_us - r->rtt_us, now);

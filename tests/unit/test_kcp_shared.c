@@ -130,6 +130,31 @@ static void una_of_a_repeated_segment_may_be_of_any_transmission(void **state)
 	close_path(&p);
 }
 
+static void ack_of_what_was_sent_before_the_repeat_is_none_of_the_repeat(void **state)
+{
+	static const uint32_t echo_ms[] = {0, 29, 30, 31};
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct path p;
+		struct seg s[4];
+		open_path(&p);
+		send_segments(p.a, 2, T0);
+		kcp_lost(p.a, 0, 0, false);
+		drain(p.a, s, 4, T0 + TT_MS(30)); /* 0 is number 2 now */
+		in(p.a,
+			(struct seg){.cmd = ACK,
+				.sn = 7, /* whatever it names */
+				.una = 1,
+				.ts = ms(T0) + echo_ms[i],
+				.wnd = 9},
+			T0 + TT_MS(80));
+		assert_int_equal(take(&p, 2), echo_ms[i] < 30 ? KCP_TX_FORMER : KCP_TX_ANY);
+		assert_int_equal(p.f.spurious, echo_ms[i] < 30);
+		assert_int_equal(p.f.late_us, echo_ms[i] < 30 ? TT_MS(80) : 0);
+		close_path(&p);
+	}
+}
+
 static void nothing_is_repeated_that_the_owner_has_not_given_up(void **state)
 {
 	struct path p;
@@ -322,6 +347,8 @@ static void arrival_of_the_first_transmission_after_the_repeat_is_spurious(void 
 	assert_int_equal(p.f.spurious, 1);
 	assert_int_equal(p.f.late_us, TT_MS(90));
 	assert_int_equal(stats(p.a).segs_spurious, 1);
+	assert_int_equal(take(&p, 1), KCP_TX_EXACT);
+	assert_int_equal(take(&p, 2), KCP_TX_FORMER);
 	close_path(&p);
 }
 
@@ -484,6 +511,7 @@ int main(void)
 		cmocka_unit_test(una_of_a_segment_sent_once_tells_its_transmission_but_not_when),
 		cmocka_unit_test(ack_with_a_wrong_ts_says_no_more_than_una),
 		cmocka_unit_test(una_of_a_repeated_segment_may_be_of_any_transmission),
+		cmocka_unit_test(ack_of_what_was_sent_before_the_repeat_is_none_of_the_repeat),
 		cmocka_unit_test(nothing_is_repeated_that_the_owner_has_not_given_up),
 		cmocka_unit_test(segment_given_up_is_repeated_once_under_a_new_number),
 		cmocka_unit_test(numbers_that_are_stale_repeat_nothing),

@@ -305,6 +305,10 @@ static void answer_makes_probes_quick_again(void **state)
 		rack_on_probe(&r);
 	acked(&r, 10, T0 + RTT, T0 + 2 * RTT);
 	assert_true(rack_probe_at(&r, T0) < T0 + 3 * RTT);
+	for (int i = 0; i < 100; i++)
+		rack_on_probe(&r);
+	rack_on_late(&r, RTT, T0 + 3 * RTT); /* of what was given up is one too */
+	assert_true(rack_probe_at(&r, T0) < T0 + 3 * RTT);
 }
 
 static void slow_path_is_not_probed_before_its_round_trip(void **state)
