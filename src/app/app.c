@@ -9,6 +9,7 @@
 
 #include "conn.h"
 #include "listener.h"
+#include "memory.h"
 #include "nodes.h"
 #include "peer.h"
 #include "stats.h"
@@ -203,7 +204,8 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 			goto out;
 	}
 	app->started_at = loop_clock(app->loop);
-	toxnet_protect_memory(log);
+	if (memory_init(app) != TT_OK)
+		goto out;
 	raise_fd_limit(log);
 	rc = peer_secret_hash(app);
 	if (rc == EXIT_OK)
@@ -227,6 +229,7 @@ void app_free(struct app *app)
 	listeners_close(app);
 	conns_close(app);
 	peers_free(app);
+	memory_clear(app);
 	nodes_stop(app);
 	unwatch_tox(app);
 	toxnet_free(app->tn);

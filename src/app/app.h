@@ -33,6 +33,13 @@ enum exit_code {
 	EXIT_REFUSED = 4,
 };
 
+/** A deadline of some part of the program, in app->timers. `due` may free its owner. */
+struct app_timer {
+	struct tt_heap_node node;
+	void (*due)(struct app *app, void *owner);
+	void *owner;
+};
+
 struct app {
 	struct conf *conf; /* borrowed from main */
 	const struct tt_log *log;
@@ -53,10 +60,17 @@ struct app {
 	struct node_lookup *lookups; /* names of bootstrap nodes */
 	struct stats_service *stats;
 	struct loop_signal *signals[3];
-	struct tt_heap timers;                    /* of conns and listeners */
+	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */
 	size_t n_conns;
 	size_t n_timers;
+
+	/* memory.c */
+	struct tt_pool *pool; /* buffers for packets of all peers */
+	struct app_timer memory_timer;
+	tt_time trim_at;
+	size_t slack_least;
+	bool memory_locked;
 
 	uint8_t secret[64]; /* hash of the shared secret */
 	bool has_secret;
@@ -67,13 +81,6 @@ struct app {
 	struct session_stats ended; /* of peers that are gone, for the totals */
 	uint64_t refused_requests;
 	struct tt_ratelimit request_log;
-};
-
-/** A deadline of some part of the program, in app->timers. `due` may free its owner. */
-struct app_timer {
-	struct tt_heap_node node;
-	void (*due)(struct app *app, void *owner);
-	void *owner;
 };
 
 /**

@@ -1,52 +1,17 @@
-#include "conn.h"
+#include "conn_int.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bench_service.h"
 #include "net.h"
-#include "peer.h"
 #include "tt_err.h"
-
-/* Bytes that one connection may move in one direction before the others have their turn. */
-#define PUMP_BUDGET (256u << 10)
-#define PUMP_IOV 48
-
-struct conn {
-	struct app *app;
-	struct conn *prev, *next;
-	struct conn *wait_next;
-	const struct conf_forward *forward; /* opener: NULL when the program itself opened it */
-	struct conn_owner owner;            /* of a connection without a forward */
-	struct peer *peer;                  /* NULL while none is chosen */
-	struct channel *channel;            /* NULL while waiting */
-	int fd;                             /* -1: none */
-	struct loop_watch *watch;
-	unsigned interest; /* what the watch waits for now */
-	bool connecting;   /* accepter: connect is under way */
-	bool open;         /* the channel is open */
-	bool waiting;      /* in app->waiting */
-	bool local_eof;    /* our socket has no more to read */
-	bool more;         /* a pump stopped for its budget: go on in the next round */
-
-	/* accepter's side */
-	struct bench_service *service; /* at the other end of fd, in place of a target; else NULL */
-	struct loop_resolve *resolve;
-	struct tt_addr *addrs;
-	size_t n_addrs, next_addr;
-	uint16_t port;
-	enum close_reason last_failure;
-	struct app_timer timer; /* of waiting, of one attempt to connect, or of `more` */
-};
 
 static void conn_ready(void *user, unsigned events);
 static void conn_timeout(struct app *app, void *owner);
 
-static struct conn *conn_new(struct app *app)
+struct conn *conn_new(struct app *app)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -82,7 +47,7 @@ static void drop_from_waiting(struct conn *c)
 	c->waiting = false;
 }
 
-static void close_fd(struct conn *c, bool hard)
+void conn_close_fd(struct conn *c, bool hard)
 {
 	loop_watch_free(c->watch);
 	c->watch = NULL;
@@ -102,9 +67,9 @@ static void conn_free(struct conn *c, bool hard)
 	struct app *app = c->app;
 
 	drop_from_waiting(c);
-	close_fd(c, hard);
+	conn_close_fd(c, hard);
+	conn_dial_free(c->dial);
 	bench_service_free(c->service);
-	loop_resolve_free(c->resolve);
 	app_timer_drop(app, &c->timer);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -113,7 +78,6 @@ static void conn_free(struct conn *c, bool hard)
 	if (c->next)
 		c->next->prev = c->prev;
 	app->n_conns--;
-	free(c->addrs);
 	free(c);
 }
 
@@ -127,107 +91,23 @@ void conns_close(struct app *app)
 	}
 }
 
-static void set_interest(struct conn *c, unsigned events)
+void conn_set_interest(struct conn *c, unsigned events)
 {
 	if (c->watch && events != c->interest && loop_watch_set(c->watch, events) == TT_OK)
-		c->interest = events;
+		c->interest = (uint8_t)events;
 }
 
-static int watch(struct conn *c, unsigned events)
+int conn_watch(struct conn *c, unsigned events)
 {
 	int rc = loop_watch_new(&c->watch, c->app->loop, c->fd, events, conn_ready, c);
-	c->interest = rc == TT_OK ? events : 0;
+	c->interest = rc == TT_OK ? (uint8_t)events : 0;
 	return rc;
 }
 
-/* ---- moving bytes ---- */
-
-static void abort_channel(struct conn *c, enum close_reason why)
+void conn_cut(struct conn *c, enum close_reason why)
 {
-	set_interest(c, 0);
+	conn_set_interest(c, 0);
 	channel_abort(c->channel, why, app_now(c->app));
-}
-
-/* What one direction of a pump found out. */
-enum pump {
-	PUMP_IDLE,   /* waits for the channel */
-	PUMP_SOCKET, /* waits for the socket */
-	PUMP_MORE,   /* there is more to do: after the others */
-	PUMP_OVER,   /* nothing will come any more, or the channel was aborted */
-};
-
-/* Socket to peer. */
-static enum pump pump_out(struct conn *c)
-{
-	struct iovec iov[PUMP_IOV];
-	size_t moved = 0;
-
-	while (!c->local_eof && moved < PUMP_BUDGET) {
-		int n = channel_send_reserve(c->channel, iov, PUMP_IOV, PUMP_BUDGET);
-		if (n < 0) {
-			abort_channel(c, REASON_LIMIT);
-			return PUMP_OVER;
-		}
-		if (n == 0)
-			return PUMP_IDLE;
-		ssize_t got = readv(c->fd, iov, n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return PUMP_SOCKET;
-		if (got < 0) {
-			abort_channel(c, REASON_RESET);
-			return PUMP_OVER;
-		}
-		if (got == 0) {
-			c->local_eof = true;
-			channel_send_eof(c->channel, app_now(c->app));
-			break;
-		}
-		channel_send_commit(c->channel, (size_t)got, app_now(c->app));
-		moved += (size_t)got;
-	}
-	return c->local_eof ? PUMP_OVER : PUMP_MORE;
-}
-
-/* Peer to socket. */
-static enum pump pump_in(struct conn *c)
-{
-	struct iovec iov[PUMP_IOV];
-	size_t moved = 0;
-
-	while (moved < PUMP_BUDGET) {
-		int n = channel_recv_peek(c->channel, iov, PUMP_IOV);
-		if (n == 0)
-			return PUMP_IDLE;
-		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-		ssize_t put = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return PUMP_SOCKET;
-		if (put < 0) {
-			abort_channel(c, REASON_RESET);
-			return PUMP_OVER;
-		}
-		channel_recv_consume(c->channel, (size_t)put, app_now(c->app));
-		moved += (size_t)put;
-	}
-	return PUMP_MORE;
-}
-
-static void pump(struct conn *c)
-{
-	if (c->fd < 0 || c->connecting || !c->channel)
-		return;
-	enum pump out = pump_out(c);
-	enum pump in = c->open ? pump_in(c) : PUMP_IDLE;
-
-	c->more = in == PUMP_MORE;
-	set_interest(c, (out == PUMP_SOCKET || out == PUMP_MORE ? LOOP_READ : 0) |
-				(in == PUMP_SOCKET ? LOOP_WRITE : 0));
-	if (c->open)
-		app_timer_set(c->app, &c->timer, c->more ? app_now(c->app) + 1 : TT_TIME_NEVER);
 }
 
 /* ---- opener's side ---- */
@@ -245,10 +125,10 @@ static void fail_waiting(struct conn *c, enum close_reason why)
 /* The channel is being opened: its first bytes may go at once. */
 static void start(struct conn *c)
 {
-	if (watch(c, 0) != TT_OK)
-		abort_channel(c, REASON_LIMIT);
+	if (conn_watch(c, 0) != TT_OK)
+		conn_cut(c, REASON_LIMIT);
 	else
-		pump(c);
+		conn_pump(c, 0);
 }
 
 /* True when the connection needs to wait no longer: it has a channel, or is gone. */
@@ -343,131 +223,7 @@ uint32_t conn_id(const struct conn *c)
 void conn_abort(struct conn *c)
 {
 	c->owner = (struct conn_owner){0};
-	abort_channel(c, REASON_RESET);
-}
-
-/* ---- accepter's side ---- */
-
-static enum close_reason reason_of_errno(int err)
-{
-	switch (err) {
-	case ECONNREFUSED:
-		return REASON_REFUSED_BY_TARGET;
-	case ETIMEDOUT:
-		return REASON_TARGET_TIMEOUT;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case EADDRNOTAVAIL:
-		return REASON_LIMIT;
-	default:
-		return REASON_TARGET_UNREACHABLE;
-	}
-}
-
-static void dialed(struct conn *c)
-{
-	c->connecting = false;
-	app_timer_set(c->app, &c->timer, TT_TIME_NEVER);
-	net_tune(c->fd);
-	channel_dialed(c->channel, REASON_NONE, app_now(c->app));
-}
-
-/* Tries the next address; the channel hears of it when there is none left. */
-static void dial_next(struct conn *c)
-{
-	close_fd(c, false);
-	while (c->next_addr < c->n_addrs) {
-		bool done = false;
-		size_t left = c->n_addrs - c->next_addr;
-		c->fd = net_connect(&c->addrs[c->next_addr++], c->port, &done);
-		if (c->fd < 0) {
-			c->last_failure = reason_of_errno(errno);
-			continue;
-		}
-		c->connecting = true;
-		if (watch(c, done ? 0 : LOOP_WRITE) != TT_OK) {
-			c->last_failure = REASON_LIMIT;
-			close_fd(c, false);
-			continue;
-		}
-		if (done)
-			dialed(c);
-		else if (left > 1) /* the last one has what is left of the channel's time-out */
-			app_timer_set(c->app, &c->timer,
-				app_now(c->app) +
-					TT_S(c->app->conf->connect_timeout_s) / (left + 1));
-		return;
-	}
-	c->connecting = false;
-	channel_dialed(c->channel, c->last_failure, app_now(c->app));
-}
-
-static void connect_finished(struct conn *c)
-{
-	int err = 0;
-	socklen_t len = sizeof(err);
-
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
-		err = errno;
-	if (err == 0) {
-		dialed(c);
-		return;
-	}
-	c->last_failure = reason_of_errno(err);
-	dial_next(c);
-}
-
-static void resolved(void *user, const struct tt_addr *addrs, size_t n, const char *error)
-{
-	struct conn *c = user;
-
-	if (n == 0)
-		tt_debug(c->app->log, "resolver: %s", error ? error : "no address");
-	channel_resolved(c->channel, addrs, n, app_now(c->app));
-}
-
-static struct conn *conn_of(struct app *app, struct peer *p, const struct session_action *a)
-{
-	if (a->user)
-		return a->user;
-	struct conn *c = conn_new(app);
-	if (!c) {
-		channel_abort(a->channel, REASON_LIMIT, app_now(app));
-		return NULL;
-	}
-	c->channel = a->channel;
-	c->peer = p;
-	c->port = a->port;
-	c->last_failure = REASON_TARGET_UNREACHABLE;
-	channel_set_user(a->channel, c);
-	return c;
-}
-
-static void start_service(struct conn *c, enum wire_bench kind)
-{
-	if (bench_service_new(&c->service, c->app, c->peer, kind, conn_id(c), &c->fd) != TT_OK ||
-		watch(c, 0) != TT_OK)
-		channel_dialed(c->channel, REASON_LIMIT, app_now(c->app));
-	else
-		dialed(c);
-}
-
-static void start_dial(struct conn *c, const struct session_action *a)
-{
-	if (a->bench) {
-		start_service(c, a->bench);
-		return;
-	}
-	c->addrs = calloc(a->n_addrs, sizeof(*c->addrs));
-	if (!c->addrs) {
-		channel_dialed(c->channel, REASON_LIMIT, app_now(c->app));
-		return;
-	}
-	memcpy(c->addrs, a->addrs, a->n_addrs * sizeof(*c->addrs));
-	c->n_addrs = a->n_addrs;
-	dial_next(c);
+	conn_cut(c, REASON_RESET);
 }
 
 /* ---- events ---- */
@@ -476,11 +232,10 @@ static void conn_ready(void *user, unsigned events)
 {
 	struct conn *c = user;
 
-	(void)events;
-	if (c->connecting)
-		connect_finished(c);
+	if (c->dial)
+		conn_dial_answered(c);
 	else
-		pump(c);
+		conn_pump(c, events);
 }
 
 static void conn_timeout(struct app *app, void *owner)
@@ -488,14 +243,12 @@ static void conn_timeout(struct app *app, void *owner)
 	struct conn *c = owner;
 
 	(void)app;
-	if (c->connecting) {
-		c->last_failure = REASON_TARGET_TIMEOUT;
-		dial_next(c);
-	} else if (c->waiting) {
+	if (c->dial)
+		conn_dial_timeout(c);
+	else if (c->waiting)
 		fail_waiting(c, REASON_CONNECT_TIMEOUT);
-	} else {
-		pump(c);
-	}
+	else
+		conn_pump(c, 0);
 }
 
 /* An error is for our user's eyes where it is one of our forwards': a connection of the program's
@@ -529,6 +282,22 @@ static void on_closed(struct app *app, struct peer *p, const struct session_acti
 	channel_release(a->channel);
 }
 
+/* The channel's connection; the accepter's is made when there is something to do for it. */
+static struct conn *conn_of(struct app *app, struct peer *p, const struct session_action *a)
+{
+	if (a->user)
+		return a->user;
+	struct conn *c = conn_new(app);
+	if (!c) {
+		channel_abort(a->channel, REASON_LIMIT, app_now(app));
+		return NULL;
+	}
+	c->channel = a->channel;
+	c->peer = p;
+	channel_set_user(a->channel, c);
+	return c;
+}
+
 void conn_on_action(struct app *app, struct peer *p, const struct session_action *a)
 {
 	struct conn *c;
@@ -542,18 +311,17 @@ void conn_on_action(struct app *app, struct peer *p, const struct session_action
 		return;
 	switch (a->type) {
 	case ACTION_RESOLVE:
-		if (loop_resolve_new(&c->resolve, app->loop, a->host, resolved, c) != TT_OK)
-			channel_resolved(c->channel, NULL, 0, app_now(app));
+		conn_resolve(c, a);
 		break;
 	case ACTION_DIAL:
-		start_dial(c, a);
+		conn_dial(c, a);
 		break;
 	case ACTION_OPENED:
 		c->open = true;
-		pump(c);
+		conn_pump(c, 0);
 		break;
 	case ACTION_READY:
-		pump(c);
+		conn_pump(c, 0);
 		break;
 	case ACTION_SHUTDOWN:
 		shutdown(c->fd, SHUT_WR);

@@ -69,6 +69,7 @@ static int new_session(struct app *app, struct peer *p)
 		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
 		.snd_budget = &app->snd_budget,
 		.rcv_budget = &app->rcv_budget,
+		.pool = app->pool,
 		.log = app->log,
 	};
 	cfg.rules = access_peer_rules(app, p->key, &cfg.n_rules);
@@ -269,6 +270,14 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 	session_path(p->session, link_path_of(path), app_now(app));
 }
 
+static void run_actions(struct peer *p)
+{
+	struct session_action a;
+
+	while (session_next_action(p->session, &a))
+		conn_on_action(p->app, p, &a);
+}
+
 void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len)
 {
 	struct peer *p = peer_find(app, friend_number);
@@ -277,6 +286,9 @@ void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *dat
 	int rc = session_control_input(p->session, data, len, app_now(app));
 	if (rc != TT_OK)
 		tt_debug(app->log, "peer %s sent a control message that cannot be read", p->tag);
+	/* Not only at the end of the round: many messages with many openings each may be waiting,
+	 * and those that are dialled at once must not count as half-open together. */
+	run_actions(p);
 }
 
 void peer_on_receipt(struct app *app, uint32_t friend_number, uint32_t receipt)
@@ -332,14 +344,12 @@ static void note_ready(struct peer *p)
 static void peer_run(struct peer *p)
 {
 	struct app *app = p->app;
-	struct session_action a;
 	tt_time now = app_now(app);
 
 	if (session_deadline(p->session) <= now)
 		session_on_deadline(p->session, now);
 	note_ready(p);
-	while (session_next_action(p->session, &a))
-		conn_on_action(app, p, &a);
+	run_actions(p);
 	if (p->path == TOXNET_PATH_NONE || now < p->retry_at)
 		return;
 	send_control(p);
@@ -358,7 +368,8 @@ tt_time peers_deadline(const struct app *app)
 {
 	tt_time d = TT_TIME_NEVER;
 	for (const struct peer *p = app->peers; p; p = p->hh.next) {
-		tt_time mine = p->pending_len ? 0 : session_deadline(p->session);
+		bool now = p->pending_len || session_has_action(p->session);
+		tt_time mine = now ? 0 : session_deadline(p->session);
 		if (mine != TT_TIME_NEVER && mine < p->retry_at)
 			mine = p->retry_at;
 		d = tt_time_min(d, mine);

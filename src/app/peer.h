@@ -5,6 +5,8 @@
 #include "app.h"
 
 #define HASH_NONFATAL_OOM 1
+/* Friend numbers are small and dense. */
+#define HASH_FUNCTION(key, len, hashv) ((hashv) = *(const uint32_t *)(key))
 #include <uthash.h>
 
 struct peer {

@@ -1,13 +1,13 @@
 #include "stats.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "stats_int.h"
 #include "tt_err.h"
 
@@ -72,16 +72,9 @@ static size_t count_fds(void)
 static void gather_process(struct stats_totals *t)
 {
 	struct rusage ru;
-	long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
 
-	if (f) {
-		if (fscanf(f, "%*s %ld", &pages) != 1)
-			pages = 0;
-		fclose(f);
-	}
-	t->rss_bytes = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
-	t->heap_bytes = mallinfo2().uordblks;
+	t->rss_bytes = memory_resident();
+	t->heap_bytes = memory_allocated();
 	t->fds = count_fds();
 	if (getrusage(RUSAGE_SELF, &ru) == 0)
 		t->cpu_seconds = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +

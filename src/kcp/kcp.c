@@ -28,15 +28,18 @@ int kcp_new(struct kcp **out, const struct kcp_config *cfg, tt_time now)
 int kcp_new_at(struct kcp **out, const struct kcp_config *cfg, tt_time now, uint32_t sn)
 {
 	if ((size_t)cfg->mode >= sizeof(modes) / sizeof(modes[0]) || cfg->mtu < 50 ||
-		cfg->mtu > 65535 || cfg->snd_wnd > KCP_WND_MAX || cfg->rcv_wnd > KCP_WND_MAX)
+		cfg->mtu > 65535 || cfg->snd_wnd > KCP_WND_MAX || cfg->rcv_wnd > KCP_WND_MAX ||
+		(cfg->pool && tt_pool_size(cfg->pool) < KCP_BLOCK(cfg->mtu)))
 		return TT_EINVAL;
+	_Static_assert(sizeof(struct kcp_buf) == 4, "KCP_BLOCK");
 	struct kcp *k = tt_calloc(cfg->mem, 1, sizeof(*k));
 	if (!k)
 		return TT_ENOMEM;
 	k->mem = cfg->mem;
+	k->pool = cfg->pool;
 	k->log = cfg->log;
 	k->bytes = sizeof(*k);
-	k->now = k->active = k->pool_tidied = k->snd_tidied = k->rcv_tidied = now;
+	k->now = k->active = k->snd_tidied = k->rcv_tidied = now;
 	k->conv = cfg->conv;
 	k->mtu = cfg->mtu;
 	k->mss = cfg->mtu - KCP_HEADER;
@@ -74,14 +77,9 @@ void kcp_free(struct kcp *k)
 	kcp_budget_give(k->snd_budget, k->snd_bytes);
 	kcp_budget_give(k->rcv_budget, k->rcv_bytes);
 	for (uint32_t i = 0; i < k->snd_cap; i++)
-		tt_free(k->mem, k->snd[i].buf);
+		kcp_buf_put(k, k->snd[i].buf);
 	for (uint32_t i = 0; i < k->rcv_cap; i++)
-		tt_free(k->mem, k->rcv[i].buf);
-	while (k->pool) {
-		struct kcp_buf *b = k->pool;
-		k->pool = b->next;
-		tt_free(k->mem, b);
-	}
+		kcp_buf_put(k, k->rcv[i].buf);
 	tt_free(k->mem, k->snd);
 	tt_free(k->mem, k->rcv);
 	tt_free(k->mem, k->acks);
@@ -98,14 +96,8 @@ uint32_t kcp_buf_cap(const struct kcp *k, uint32_t len)
 struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len)
 {
 	uint32_t cap = kcp_buf_cap(k, len);
-	struct kcp_buf *b = k->pool;
-	if (cap == k->mss && b) {
-		k->pool = b->next;
-		k->pool_n--;
-		k->pool_low = kcp_min(k->pool_low, k->pool_n);
-		return b;
-	}
-	b = tt_alloc(k->mem, sizeof(*b) + cap);
+	bool whole = cap == k->mss && k->pool;
+	struct kcp_buf *b = whole ? tt_pool_get(k->pool) : tt_alloc(k->mem, sizeof(*b) + cap);
 	if (!b)
 		return NULL;
 	b->cap = cap;
@@ -113,39 +105,21 @@ struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len)
 	return b;
 }
 
-static void buf_free(struct kcp *k, struct kcp_buf *b)
-{
-	k->bytes -= sizeof(*b) + b->cap;
-	tt_free(k->mem, b);
-}
-
 void kcp_buf_put(struct kcp *k, struct kcp_buf *b)
 {
 	if (!b)
 		return;
-	if (b->cap != k->mss || k->pool_n >= KCP_POOL_MAX) {
-		buf_free(k, b);
-		return;
-	}
-	b->next = k->pool;
-	k->pool = b;
-	k->pool_n++;
+	k->bytes -= sizeof(*b) + b->cap;
+	if (b->cap == k->mss && k->pool)
+		tt_pool_put(b);
+	else
+		tt_free(k->mem, b);
 }
 
 bool kcp_trimmable(const struct kcp *k)
 {
 	return k->bytes > sizeof(*k) && k->snd_una == k->snd_end && k->rcv_head == k->rcv_nxt &&
 	       k->rcv_held == 0 && k->ack_head == k->ack_end;
-}
-
-static void pool_free(struct kcp *k, uint32_t n)
-{
-	for (; n > 0; n--) {
-		struct kcp_buf *b = k->pool;
-		k->pool = b->next;
-		k->pool_n--;
-		buf_free(k, b);
-	}
 }
 
 static void snd_ring_free(struct kcp *k)
@@ -171,7 +145,6 @@ void kcp_trim(struct kcp *k)
 {
 	snd_ring_free(k);
 	rcv_ring_free(k);
-	pool_free(k, k->pool_n);
 	tt_free(k->mem, k->acks);
 	k->bytes -= k->ack_cap * sizeof(*k->acks);
 	k->acks = NULL;
@@ -194,11 +167,6 @@ void kcp_tidy(struct kcp *k)
 		k->rcv_head == k->rcv_nxt && k->rcv_held == 0) {
 		rcv_ring_free(k);
 		k->rcv_tidied = k->now;
-	}
-	if (k->now - k->pool_tidied >= KCP_TRIM_US) {
-		pool_free(k, kcp_min(k->pool_low, k->pool_n));
-		k->pool_low = k->pool_n;
-		k->pool_tidied = k->now;
 	}
 }
 

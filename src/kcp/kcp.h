@@ -30,10 +30,14 @@
 #include "tt_log.h"
 #include "tt_mem.h"
 #include "tt_mode.h"
+#include "tt_pool.h"
 #include "tt_time.h"
 
 #define KCP_HEADER 24
 #define KCP_WND_MAX 32768 /* segments; the wire field has 16 bits */
+
+/** Memory of a payload buffer that holds the largest segment of packets of so many bytes. */
+#define KCP_BLOCK(mtu) ((size_t)4 + (mtu)-KCP_HEADER)
 
 struct kcp;
 
@@ -53,6 +57,9 @@ struct kcp_config {
 	 */
 	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
+	/* Where whole payload buffers come from; its blocks are of KCP_BLOCK(mtu) bytes or more.
+	 * Borrowed, NULL: mem */
+	struct tt_pool *pool;
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
 

@@ -46,7 +46,6 @@ enum {
 #define KCP_SSTHRESH_MIN 2u
 #define KCP_FRAGMENTS_MAX 255u /* of one message; frg has 8 bits */
 #define KCP_OLD_MAX 65536u     /* an sn further behind cannot be a repeat: wnd has 16 bits */
-#define KCP_POOL_MAX 128u      /* spare payload buffers kept between packets */
 #define KCP_RING_MIN 8u        /* slots, power of two */
 #define KCP_RING_SMALL 64u
 #define KCP_TRIM_US TT_S(1)   /* an idle stream gives its buffers back after this */
@@ -84,9 +83,8 @@ struct kcp_mode {
 	uint16_t snd_wnd, rcv_wnd;
 };
 
-/* Payload memory, owned by one slot or by the pool. */
+/* Payload memory, owned by one slot. */
 struct kcp_buf {
-	struct kcp_buf *next; /* in the pool */
 	uint32_t cap;
 	uint8_t data[];
 };
@@ -148,10 +146,8 @@ struct kcp {
 	void *user;
 	struct kcp_budget *snd_budget, *rcv_budget;
 
-	struct kcp_buf *pool;
-	uint32_t pool_n;
-	uint32_t pool_low;                           /* least pool_n since pool_tidied */
-	tt_time pool_tidied, snd_tidied, rcv_tidied; /* see kcp_tidy */
+	struct tt_pool *pool;           /* of buffers for mss bytes, may be NULL */
+	tt_time snd_tidied, rcv_tidied; /* see kcp_tidy */
 
 	/* sending */
 	struct kcp_snd_slot *snd;
@@ -266,16 +262,15 @@ uint32_t kcp_buf_cap(const struct kcp *k, uint32_t len);
 /** A buffer for at least `len` bytes, NULL when there is no memory. */
 struct kcp_buf *kcp_buf_get(struct kcp *k, uint32_t len);
 
-/** Back to the pool, or to the allocator. b may be NULL. */
+/** Back to where it came from. b may be NULL. */
 void kcp_buf_put(struct kcp *k, struct kcp_buf *b);
 
 /** Gives back what an idle stream does not need. */
 void kcp_trim(struct kcp *k);
 
 /**
- * For a stream that is never idle, at most once a second each: gives back the buffers that no
- * packet has needed since, and large rings when they are empty. A download leaves nothing to the
- * keystrokes that follow it.
+ * For a stream that is never idle, at most once a second each: gives back large rings that are
+ * empty. A download leaves nothing to the keystrokes that follow it.
  */
 void kcp_tidy(struct kcp *k);
 

@@ -24,6 +24,7 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	if (!l)
 		return TT_ENOMEM;
 	l->mem = cfg->mem;
+	l->pool = cfg->pool;
 	l->log = cfg->log;
 	l->mode = cfg->mode;
 	l->packet_max = l->packet_limit = max;
@@ -32,6 +33,7 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	l->rcv_budget = (struct kcp_budget){.parent = cfg->rcv_budget, .cap = buffer_max};
 	l->now = now;
 	tt_heap_init(&l->timers, l->mem);
+	sched_init(&l->sched);
 	link_recovery_init(l, now);
 	*out = l;
 	return TT_OK;
@@ -84,10 +86,16 @@ void link_set_path(struct link *l, enum link_path path, tt_time now)
 	}
 }
 
+/* A stream's turn is as long as the path takes it in 2 ms: in flight / RTT is the path's rate. */
+#define TURN_US 2000
+
 static void note_rtt(struct link *l, tt_time rtt)
 {
-	if (rtt > 0)
-		l->srtt_us = l->srtt_us ? (7 * l->srtt_us + rtt) / 8 : rtt;
+	if (rtt == 0)
+		return;
+	l->srtt_us = l->srtt_us ? (7 * l->srtt_us + rtt) / 8 : rtt;
+	sched_set_quantum(
+		&l->sched, (uint64_t)l->inflight * l->packet_max * TURN_US / (l->srtt_us + 1));
 }
 
 static int input_probe(struct link *l, const uint8_t *pkt, size_t len, tt_time now)

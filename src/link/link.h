@@ -23,6 +23,7 @@
 #define LINK_ID_KCP 254
 #define LINK_ID_PROBE 252
 #define LINK_PACKET_MAX 1373 /* TOX_MAX_CUSTOM_PACKET_SIZE */
+#define LINK_BLOCK KCP_BLOCK(LINK_PACKET_MAX - 1)
 
 /**
  * The nonce rule. toxcore names a packet by the low 16 bits of its nonce and resynchronises in
@@ -55,6 +56,7 @@ struct link_config {
 	/* What all links may hold, borrowed, may be NULL. */
 	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
+	struct tt_pool *pool;     /* of blocks of LINK_BLOCK bytes; borrowed, NULL: mem */
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
 

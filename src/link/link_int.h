@@ -34,6 +34,7 @@ struct link_stream {
 
 struct link {
 	const struct tt_mem *mem;
+	struct tt_pool *pool;
 	const struct tt_log *log;
 	enum tt_mode mode;
 	size_t packet_max, packet_limit; /* of now, of the configuration */

@@ -37,9 +37,21 @@ static void take_out(struct sched_entry *e, int which)
 	*l = (struct sched_link){0};
 }
 
-void sched_entry_init(struct sched_entry *e)
+void sched_init(struct sched *sc)
 {
-	*e = (struct sched_entry){.deficit = SCHED_QUANTUM};
+	*sc = (struct sched){.quantum = SCHED_QUANTUM_MIN};
+}
+
+void sched_set_quantum(struct sched *sc, uint64_t bytes)
+{
+	sc->quantum = bytes < SCHED_QUANTUM_MIN   ? SCHED_QUANTUM_MIN
+		      : bytes > SCHED_QUANTUM_MAX ? SCHED_QUANTUM_MAX
+						  : (int32_t)bytes;
+}
+
+void sched_entry_init(const struct sched *sc, struct sched_entry *e)
+{
+	*e = (struct sched_entry){.deficit = sc->quantum};
 }
 
 void sched_set(struct sched *sc, struct sched_entry *e, bool urgent, bool data)
@@ -54,7 +66,7 @@ void sched_set(struct sched *sc, struct sched_entry *e, bool urgent, bool data)
 	if (data && !e->data.list) {
 		bool sparse = e->deficit > 0;
 		if (!sparse)
-			e->deficit += SCHED_QUANTUM;
+			e->deficit += sc->quantum;
 		append(sparse ? &sc->sparse : &sc->bulk, e, DATA);
 	} else if (!data) {
 		take_out(e, DATA);
@@ -72,7 +84,7 @@ struct sched_entry *sched_first_data(struct sched *sc)
 		struct sched_entry *e = sc->sparse.head ? sc->sparse.head : sc->bulk.head;
 		if (!e || e->deficit > 0)
 			return e;
-		e->deficit += SCHED_QUANTUM;
+		e->deficit += sc->quantum;
 		take_out(e, DATA);
 		append(&sc->bulk, e, DATA);
 	}

@@ -12,8 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Bytes of credit that a stream gets for each round: two packets. */
-#define SCHED_QUANTUM 2746
+/**
+ * Bytes of credit that a stream gets for each round: from two packets, so that a slow link goes
+ * round quickly, to sixteen, so that on a fast one the receiver has more to write to a socket than
+ * a packet at a time.
+ */
+#define SCHED_QUANTUM_MIN 2746
+#define SCHED_QUANTUM_MAX 21968
 
 struct sched_list {
 	struct sched_entry *head, *tail;
@@ -30,13 +35,19 @@ struct sched_entry {
 };
 
 struct sched {
+	int32_t quantum; /* set with sched_set_quantum */
 	struct sched_list urgent;
 	struct sched_list sparse; /* streams that just got something to say */
 	struct sched_list bulk;   /* streams that keep having it */
 };
 
+void sched_init(struct sched *sc);
+
+/** Within the bounds above; credit that was given stays. */
+void sched_set_quantum(struct sched *sc, uint64_t bytes);
+
 /** A new stream starts with one round of credit. */
-void sched_entry_init(struct sched_entry *e);
+void sched_entry_init(const struct sched *sc, struct sched_entry *e);
 
 /** Says what is due for the stream; puts it into and takes it out of the lists. */
 void sched_set(struct sched *sc, struct sched_entry *e, bool urgent, bool data);

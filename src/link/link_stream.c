@@ -36,6 +36,7 @@ int link_stream_new(
 		.snd_budget = &l->snd_budget,
 		.rcv_budget = &l->rcv_budget,
 		.mem = l->mem,
+		.pool = l->pool,
 		.sack = l->sack,
 		.log = l->log,
 		.flight = l->mode == TT_MODE_AUTO ? &l->flight : NULL,
@@ -51,7 +52,7 @@ int link_stream_new(
 	s->user = user;
 	s->conv = conv;
 	tt_heap_node_init(&s->timer);
-	sched_entry_init(&s->sched);
+	sched_entry_init(&l->sched, &s->sched);
 	HASH_ADD(hh, l->streams, conv, sizeof(s->conv), s);
 	if (!s->hh.tbl) {
 		kcp_free(s->kcp);

@@ -2,15 +2,19 @@
 
 #include <event2/event_struct.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "loop_int.h"
 #include "tt_err.h"
 
 struct loop_watch {
 	struct loop *loop;
-	/* One event a direction: adding or removing one is a single epoll_ctl. */
-	struct event read, write;
+	/* One event a direction: adding or removing one is a single epoll_ctl. Few sockets ever
+	 * have to be waited for until they take bytes, so that event is made when it is wanted. */
+	struct event read;
+	struct event *write;
 	unsigned events;
 	void (*ready)(void *user, unsigned events);
 	void *user;
@@ -37,33 +41,39 @@ static void swallow_log(int severity, const char *msg)
 	(void)msg;
 }
 
+/* The descriptor stays readable until the timer is set again, which happens before the next wait.
+ */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct loop *loop = arg;
+
 	(void)fd;
 	(void)what;
-	loop_woken(arg);
+	loop_woken(loop);
+	loop->timer_at = TT_TIME_NEVER;
 }
 
 int loop_new(struct loop **out, const struct tt_log *log)
 {
 	int rc = TT_ENOMEM;
-	struct event_config *cfg = NULL;
 	struct loop *loop = calloc(1, sizeof(*loop));
 	if (!loop)
 		goto out;
+	loop->timer_at = TT_TIME_NEVER;
+	loop->timer_fd = -1;
 	event_set_log_callback(swallow_log);
-	cfg = event_config_new();
-	if (!cfg)
-		goto out;
-	/* A timerfd for the wait: epoll alone counts in milliseconds. */
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
 	rc = TT_EIO;
-	loop->base = event_base_new_with_config(cfg);
+	loop->base = event_base_new();
 	if (!loop->base)
 		goto out;
+	/* Ours, because epoll alone counts in milliseconds, and libevent would set its own anew for
+	 * every wait. */
+	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->timer_fd < 0)
+		goto out;
 	rc = TT_ENOMEM;
-	loop->timer = evtimer_new(loop->base, on_timer, loop);
-	if (!loop->timer)
+	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
+	if (!loop->timer || event_add(loop->timer, NULL) != 0)
 		goto out;
 	loop->log = log;
 	loop->now = monotonic_us();
@@ -72,8 +82,6 @@ int loop_new(struct loop **out, const struct tt_log *log)
 	loop = NULL;
 	rc = TT_OK;
 out:
-	if (cfg)
-		event_config_free(cfg);
 	loop_free(loop);
 	return rc;
 }
@@ -84,6 +92,8 @@ void loop_free(struct loop *loop)
 		return;
 	if (loop->timer)
 		event_free(loop->timer);
+	if (loop->timer_fd >= 0)
+		close(loop->timer_fd);
 	if (loop->base) {
 		/* Cancelled names and closed connections end in callbacks that are still due. */
 		event_base_loop(loop->base, EVLOOP_NONBLOCK);
@@ -120,30 +130,36 @@ void loop_woken(struct loop *loop)
 	loop->now = monotonic_us();
 }
 
+/*
+ * Sets the timer where it must go off earlier than it would, or has gone off. One that goes off too
+ * early costs a wake-up, and happens once; setting it costs a system call, before every wait.
+ */
+static int set_timer(struct loop *loop, tt_time deadline)
+{
+	struct itimerspec at = {.it_interval = {0}}; /* never */
+
+	if (deadline >= loop->timer_at && loop->timer_at != TT_TIME_NEVER)
+		return TT_OK;
+	if (deadline != TT_TIME_NEVER) {
+		at.it_value.tv_sec = (time_t)(deadline / 1000000u);
+		at.it_value.tv_nsec = (long)(deadline % 1000000u) * 1000;
+	}
+	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+		return TT_EIO;
+	loop->timer_at = deadline;
+	return TT_OK;
+}
+
 int loop_run_once(struct loop *loop, tt_time deadline)
 {
-	int flags = EVLOOP_ONCE;
-	bool timed = false;
+	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
-	if (deadline != TT_TIME_NEVER) {
-		tt_time wait = tt_time_since(deadline, monotonic_us());
-		if (wait > TT_S(86400)) /* keeps timeval small; waking up too early does no harm */
-			wait = TT_S(86400);
-		if (wait == 0) {
-			/* Both: NONBLOCK alone goes on for as long as a descriptor stays ready. */
-			flags = EVLOOP_ONCE | EVLOOP_NONBLOCK;
-		} else {
-			struct timeval tv = {.tv_sec = (time_t)(wait / 1000000u),
-				.tv_usec = (suseconds_t)(wait % 1000000u)};
-			if (evtimer_add(loop->timer, &tv) != 0)
-				return TT_EIO;
-			timed = true;
-		}
-	}
+	if (deadline <= monotonic_us())
+		flags |= EVLOOP_NONBLOCK; /* both: alone it goes on while a descriptor is ready */
+	else if (set_timer(loop, deadline) != TT_OK)
+		return TT_EIO;
 	loop->sampled = false;
-	int rc = event_base_loop(loop->base, flags | EVLOOP_NO_EXIT_ON_EMPTY);
-	if (timed)
-		evtimer_del(loop->timer);
+	int rc = event_base_loop(loop->base, flags);
 	loop_woken(loop);
 	return rc < 0 ? TT_EIO : TT_OK;
 }
@@ -176,7 +192,6 @@ int loop_watch_new(struct loop_watch **out, struct loop *loop, int fd, unsigned 
 	w->ready = ready;
 	w->user = user;
 	event_assign(&w->read, loop->base, fd, EV_READ | EV_PERSIST, on_readable, w);
-	event_assign(&w->write, loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, w);
 	int rc = loop_watch_set(w, events);
 	if (rc != TT_OK) {
 		loop_watch_free(w);
@@ -186,9 +201,21 @@ int loop_watch_new(struct loop_watch **out, struct loop *loop, int fd, unsigned 
 	return TT_OK;
 }
 
-static int want(struct event *ev, bool on)
+static int want_read(struct loop_watch *w, bool on)
 {
-	return (on ? event_add(ev, NULL) : event_del(ev)) == 0 ? TT_OK : TT_EIO;
+	return (on ? event_add(&w->read, NULL) : event_del(&w->read)) == 0 ? TT_OK : TT_EIO;
+}
+
+static int want_write(struct loop_watch *w, bool on)
+{
+	if (on && !w->write)
+		w->write = event_new(w->loop->base, event_get_fd(&w->read), EV_WRITE | EV_PERSIST,
+			on_writable, w);
+	if (on)
+		return w->write && event_add(w->write, NULL) == 0 ? TT_OK : TT_EIO;
+	event_free(w->write);
+	w->write = NULL;
+	return TT_OK;
 }
 
 int loop_watch_set(struct loop_watch *w, unsigned events)
@@ -199,11 +226,11 @@ int loop_watch_set(struct loop_watch *w, unsigned events)
 	if (changed == 0)
 		return TT_OK;
 	if (changed & LOOP_READ)
-		rc = want(&w->read, events & LOOP_READ);
+		rc = want_read(w, events & LOOP_READ);
 	if (rc == TT_OK)
 		w->events = (w->events & ~LOOP_READ) | (events & LOOP_READ);
 	if (rc == TT_OK && (changed & LOOP_WRITE))
-		rc = want(&w->write, events & LOOP_WRITE);
+		rc = want_write(w, events & LOOP_WRITE);
 	if (rc == TT_OK)
 		w->events = events & (LOOP_READ | LOOP_WRITE);
 	return rc;
@@ -215,7 +242,8 @@ void loop_watch_free(struct loop_watch *w)
 		return;
 	/* Also takes a pending call of either out of this round. */
 	event_del(&w->read);
-	event_del(&w->write);
+	if (w->write)
+		event_free(w->write);
 	free(w);
 }
 

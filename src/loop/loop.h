@@ -40,7 +40,8 @@ uint64_t loop_wall_us(void);
 
 /**
  * Waits until a callback has something to do or `deadline` comes (TT_TIME_NEVER: no limit), runs
- * the callbacks of one round, returns TT_OK, or TT_EIO when the loop is broken.
+ * the callbacks of one round, returns TT_OK, or TT_EIO when the loop is broken. An earlier deadline
+ * that an earlier call was given may end the wait once more.
  */
 int loop_run_once(struct loop *loop, tt_time deadline);
 

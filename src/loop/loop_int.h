@@ -21,7 +21,9 @@ struct loop_file {
 
 struct loop {
 	struct event_base *base;
-	struct event *timer;    /* the deadline of loop_run_once */
+	int timer_fd;           /* the deadline of loop_run_once, a timerfd */
+	struct event *timer;    /* of timer_fd */
+	tt_time timer_at;       /* when it goes off, TT_TIME_NEVER: it does not, or has done so */
 	struct evdns_base *dns; /* NULL until the first name */
 	struct loop_file resolv_conf, hosts;
 	const struct tt_log *log;

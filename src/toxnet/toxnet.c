@@ -369,17 +369,22 @@ size_t toxnet_fds(const struct toxnet *tn, struct toxnet_fd *fds, size_t cap)
 	return n;
 }
 
-static bool any_friend_by_tcp(const struct toxnet *tn)
+/* Asks only after a friend's path has changed: a server may have hundreds of friends. */
+static bool any_friend_by_tcp(struct toxnet *tn)
 {
+	if (!tn->paths_changed)
+		return tn->any_by_tcp;
+	tn->paths_changed = false;
+	tn->any_by_tcp = false;
 	size_t count = toxnet_friend_count(tn);
 	for (uint32_t i = 0, seen = 0; seen < count; i++) {
 		if (!tox_friend_exists(tn->tox, i))
 			continue;
 		seen++;
 		if (toxnet_friend_path(tn, i) == TOXNET_PATH_TCP)
-			return true;
+			tn->any_by_tcp = true;
 	}
-	return false;
+	return tn->any_by_tcp;
 }
 
 static tt_time poll_interval(struct toxnet *tn)

@@ -210,4 +210,11 @@ const char *toxnet_io_level_name(enum toxnet_io_level level);
  */
 bool toxnet_protect_memory(const struct tt_log *log);
 
+/**
+ * Gives the free pages of the heap back to the system, which does not take them while they are
+ * locked: `locked` is what toxnet_protect_memory said, and memory is locked again afterwards. True
+ * when it is.
+ */
+bool toxnet_trim_memory(bool locked);
+
 #endif

@@ -149,15 +149,17 @@ static void on_request(Tox *tox, const uint8_t *key, const uint8_t *message, siz
 
 static void on_friend(Tox *tox, uint32_t number, Tox_Connection c, void *user)
 {
+	struct toxnet *tn = user;
 	struct toxnet_event ev = {
 		.type = TOXNET_EV_FRIEND, .friend_number = number, .path = toxnet_path_of(c)};
+	tn->paths_changed = true;
 	if (ev.path == TOXNET_PATH_NONE)
-		toxnet_haste_start(user); /* it may come back by another address */
+		toxnet_haste_start(tn); /* it may come back by another address */
 	else if (ev.path == TOXNET_PATH_UDP)
 		toxnet_haste_stop(
-			user); /* by a relay it goes on: the direct way is still looked for */
+			tn); /* by a relay it goes on: the direct way is still looked for */
 	if (tox_friend_get_public_key(tox, number, ev.key, NULL))
-		queue_push(user, &ev, NULL, 0);
+		queue_push(tn, &ev, NULL, 0);
 }
 
 static void on_message(Tox *tox, uint32_t number, Tox_Message_Type type, const uint8_t *message,

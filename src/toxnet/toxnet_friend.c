@@ -84,6 +84,7 @@ int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number)
 	if (!tox_friend_delete(tn->tox, friend_number, NULL))
 		return TT_ENOENT;
 	toxnet_queue_drop_friend(&tn->queue, friend_number);
+	tn->paths_changed = true;
 	toxnet_save_soon(tn);
 	return TT_OK;
 }

@@ -40,7 +40,9 @@ struct toxnet {
 	uint16_t udp_port;
 	tt_time now;
 	tt_time save_at;
-	bool save_due; /* something worth keeping changed */
+	bool save_due;      /* something worth keeping changed */
+	bool paths_changed; /* since any_by_tcp was found out */
+	bool any_by_tcp;    /* a friend is reached through a relay */
 	enum toxnet_path self_path;
 	struct toxnet_queue queue;
 	struct toxnet_boot boot;

@@ -3,6 +3,7 @@
  * toxnet_symbols.c) by locking the process once.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,6 +14,11 @@
 #ifndef MCL_ONFAULT
 #define MCL_ONFAULT 4 /* Linux 4.4: pages are locked when they are used, not all at once */
 #endif
+
+static bool lock_all(void)
+{
+	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
 
 bool toxnet_protect_memory(const struct tt_log *log)
 {
@@ -30,10 +36,18 @@ bool toxnet_protect_memory(const struct tt_log *log)
 			(unsigned long long)now.rlim_cur / 1024);
 		return false;
 	}
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
+	if (!lock_all()) {
 		tt_info(log, "memory is not locked: %s; keys could reach the swap space",
 			strerror(errno));
 		return false;
 	}
 	return true;
+}
+
+bool toxnet_trim_memory(bool locked)
+{
+	if (locked)
+		munlockall();
+	malloc_trim(0);
+	return locked && lock_all();
 }

@@ -125,6 +125,11 @@ void channel_want(struct channel *ch, enum session_action_type type)
 	s->action_tail = ch;
 }
 
+bool session_has_action(const struct session *s)
+{
+	return s->action_head != NULL;
+}
+
 bool session_next_action(struct session *s, struct session_action *out)
 {
 	struct channel *ch = s->action_head;

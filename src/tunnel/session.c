@@ -42,6 +42,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		.snd_budget = cfg->snd_budget,
 		.rcv_budget = cfg->rcv_budget,
 		.mem = s->mem,
+		.pool = cfg->pool,
 		.log = s->log};
 	int rc = link_new(&s->link, &lc, now);
 	if (rc != TT_OK) {
@@ -367,7 +368,11 @@ int session_packet_input(struct session *s, const uint8_t *pkt, size_t len, tt_t
 
 size_t session_packet_output(struct session *s, uint8_t *dst, tt_time now)
 {
-	return link_output(s->link, dst, now);
+	size_t n = link_output(s->link, dst, now);
+	/* What has just left may have been the last that a stream had, with more in its socket. */
+	if (n == 0)
+		collect_ready(s, now);
+	return n;
 }
 
 tt_time session_deadline(const struct session *s)

@@ -29,9 +29,11 @@
 #include "wire.h"
 #include "wire_bench.h"
 
-#define SESSION_ADDRS_MAX 16        /* resolved addresses of one target */
-#define SESSION_CHANNELS_MAX 16384  /* default limit of channels with one peer */
-#define SESSION_HALF_OPEN_MAX 1024  /* of them, asked for by the peer and not connected yet */
+#define SESSION_ADDRS_MAX 16       /* resolved addresses of one target */
+#define SESSION_CHANNELS_MAX 16384 /* default limit of channels with one peer */
+/* Of them, asked for by the peer and not connected yet: more than one round of the loop takes in.
+ */
+#define SESSION_HALF_OPEN_MAX 4096
 #define SESSION_CONTROL_MAX 65536   /* unconfirmed maps, above which no SYN is heard */
 #define SESSION_BENCH_MAX 4         /* of them, measurements that the peer asked for */
 #define SESSION_BENCH_TIME TT_S(90) /* after which such a measurement is cut off */
@@ -62,6 +64,7 @@ struct session_config {
 	/* What the channels of all sessions may hold, borrowed, may be NULL. */
 	struct kcp_budget *snd_budget, *rcv_budget;
 	const struct tt_mem *mem; /* borrowed, NULL: malloc */
+	struct tt_pool *pool;     /* for its link; borrowed, may be NULL */
 	const struct tt_log *log; /* borrowed, may be NULL */
 };
 
@@ -147,6 +150,9 @@ struct session_action {
 
 /** Takes the next action; false when there is none. */
 bool session_next_action(struct session *s, struct session_action *out);
+
+/** There is one. Packets that were pulled may have made room for an application's bytes. */
+bool session_has_action(const struct session *s);
 
 /* ---- channels ---- */
 

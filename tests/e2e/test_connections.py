@@ -1,7 +1,10 @@
 """Many connections, at once and one after another, and what they leave behind."""
 
+import subprocess
+import time
+
 import pytest
-from harness import PATIENCE, SANITIZED, size, wait_until
+from harness import PATIENCE, SANITIZED, free_port, size, wait_until
 
 
 def test_five_hundred_connections_at_once_are_all_right(world, load, figure):
@@ -33,3 +36,23 @@ def test_two_thousand_short_connections_leave_nothing_behind(world, load, figure
         grown = p.rss_kb() - rss_kb
         # 2,000 leaked channels of a kilobyte would already be 2 MB. ASan keeps what is freed.
         assert SANITIZED or grown < 4096, f"{p.name} grew by {grown} kB"
+
+
+@pytest.mark.skipif(SANITIZED, reason="ASan keeps what is freed")
+def test_idle_connections_take_little_memory_after_a_burst(net, load, figure):
+    count, port = 1000, free_port()
+    sides = net.pair("idle", {port: load.port})
+    sides[1].wait_online()
+    load.run("echo", port, 1, 1_000_000)  # what is allocated once is allocated now
+    before = {p.name: p.rss_kb() for p in sides}
+    held = load.start("hold", port, count, 1000, stdin=subprocess.PIPE)
+    line = held.stdout.readline()
+    assert line.startswith("holding"), line
+    load.run("many", port, 200, size(200_000))
+    time.sleep(4)  # after a second of silence a connection gives its buffers back
+    each = {p.name: (p.rss_kb() - before[p.name]) * 1024 / count for p in sides}
+    load.finish(held)
+    figure("idle connection: " + ", ".join(f"{n} {b / 1000:.1f} kB" for n, b in each.items()))
+    assert max(each.values()) < 6000, each
+    for p in sides:
+        p.stop()

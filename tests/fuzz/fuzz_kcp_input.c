@@ -164,7 +164,7 @@ static void check(const struct subject *t)
 	/* Payload of both windows, one segment too many, slots, owed ACKs, spare buffers. */
 	size_t buf = k->mss + sizeof(struct kcp_buf) + 100;
 	must(kcp_memory(k) <=
-		sizeof(*k) + (k->snd_wnd + 2 * k->rcv_wnd + KCP_POOL_MAX + 2) * buf +
+		sizeof(*k) + (k->snd_wnd + 2 * k->rcv_wnd + 2) * buf +
 			(k->snd_wnd + 2 * k->rcv_wnd + 64) * 2 * sizeof(struct kcp_snd_slot));
 	if (k->flight)
 		check_flight(t);

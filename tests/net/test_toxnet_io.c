@@ -294,6 +294,64 @@ static void process_that_may_not_lock_says_so(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static size_t resident_kb(void)
+{
+	char line[128];
+	size_t kb = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "VmRSS: %zu kB", &kb);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* Large blocks between small ones that stay: what is left of a burst of connections. */
+static bool heap_shrinks(bool locked)
+{
+	enum { BLOCKS = 2000, BYTES = 16384 };
+	static void *large[BLOCKS], *small[BLOCKS];
+
+	for (int i = 0; i < BLOCKS; i++) {
+		large[i] = malloc(BYTES);
+		small[i] = malloc(64);
+		if (!large[i] || !small[i])
+			return false;
+		memset(large[i], 1, BYTES);
+	}
+	for (int i = 0; i < BLOCKS; i++)
+		free(large[i]);
+	size_t before = resident_kb();
+	bool still_locked = toxnet_trim_memory(locked);
+	size_t after = resident_kb();
+	for (int i = 0; i < BLOCKS; i++)
+		free(small[i]);
+	return still_locked == locked && after + BLOCKS * BYTES / 1024 / 2 < before;
+}
+
+static void free_pages_return_to_the_system_locked_or_not(void **state)
+{
+	int status, complaints = 0;
+	struct tt_log log = {.write = count_line, .user = &complaints, .level = TT_LOG_INFO};
+	(void)state;
+
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* it keeps what is freed */
+#endif
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (!heap_shrinks(false))
+			_exit(1);
+		_exit(heap_shrinks(toxnet_protect_memory(&log)) ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	in_namespace = enter_namespace();
@@ -307,6 +365,7 @@ int main(void)
 		cmocka_unit_test(memory_is_wiped_though_it_is_not_locked),
 		cmocka_unit_test(protected_process_dumps_no_core),
 		cmocka_unit_test(process_that_may_not_lock_says_so),
+		cmocka_unit_test(free_pages_return_to_the_system_locked_or_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -416,12 +416,14 @@ static bool settle(struct pair *p)
 		}
 		if (session_deadline(e->s) <= p->now)
 			session_on_deadline(e->s, p->now);
-		while (session_next_action(e->s, &a))
-			on_action(p, i, &a);
-		send_control(p, i);
-		while (send_packet(p, e))
-			if (++n > SPIN_MAX)
-				return false;
+		do {
+			while (session_next_action(e->s, &a))
+				on_action(p, i, &a);
+			send_control(p, i);
+			while (send_packet(p, e))
+				if (++n > SPIN_MAX)
+					return false;
+		} while (session_has_action(e->s));
 		if (session_deadline(e->s) <= p->now)
 			return false;
 	}

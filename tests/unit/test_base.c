@@ -1,4 +1,4 @@
-/* The smallest pieces: heap, rate limit, addresses, keys, target rules. */
+/* The smallest pieces: heap, pool, rate limit, addresses, keys, target rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,12 +7,14 @@
 
 #include <string.h>
 
+#include "fail_mem.h"
 #include "tt_addr.h"
 #include "tt_err.h"
 #include "tt_heap.h"
 #include "tt_key.h"
 #include "tt_log.h"
 #include "tt_mode.h"
+#include "tt_pool.h"
 #include "tt_rule.h"
 
 static void heap_gives_deadlines_in_order(void **state)
@@ -46,6 +48,77 @@ static void heap_gives_deadlines_in_order(void **state)
 	assert_int_equal(count, left);
 	assert_true(tt_heap_deadline(&h) == TT_TIME_NEVER);
 	tt_heap_clear(&h);
+}
+
+#define POOL_BLOCKS 1000
+
+static void pool_gives_blocks_of_their_own(void **state)
+{
+	static uint8_t *block[POOL_BLOCKS];
+	struct tt_pool *p = NULL;
+	(void)state;
+
+	assert_int_equal(tt_pool_new(&p, 1351, NULL), TT_OK);
+	assert_int_equal(tt_pool_bytes(p), 0);
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < POOL_BLOCKS; i++) {
+			if (block[i])
+				continue;
+			block[i] = tt_pool_get(p);
+			assert_non_null(block[i]);
+			assert_int_equal((uintptr_t)block[i] % 16, 0);
+			memset(block[i], (int)(i % 251), 1351);
+		}
+		for (size_t i = 0; i < POOL_BLOCKS; i++) {
+			assert_int_equal(block[i][0], i % 251);
+			assert_int_equal(block[i][1350], i % 251);
+			if ((i + (size_t)round) % 3 == 0)
+				continue;
+			tt_pool_put(block[i]);
+			block[i] = NULL;
+		}
+	}
+	assert_true(tt_pool_bytes(p) < 12 * TT_POOL_SLAB); /* what came back was given out again */
+	for (size_t i = 0; i < POOL_BLOCKS; i++) {
+		if (block[i])
+			tt_pool_put(block[i]);
+	}
+	tt_pool_free(p);
+}
+
+static void pool_gives_back_what_nobody_needed_for_a_while(void **state)
+{
+	void *block[POOL_BLOCKS], *one;
+	struct fail_mem fm;
+	struct tt_pool *p = NULL;
+	(void)state;
+
+	assert_int_equal(tt_pool_new(&p, 1352, fail_mem_init(&fm, 0)), TT_OK);
+	one = tt_pool_get(p);
+	for (size_t i = 0; i < POOL_BLOCKS; i++)
+		block[i] = tt_pool_get(p);
+	size_t most = tt_pool_bytes(p);
+	tt_pool_tidy(p);
+	assert_int_equal(tt_pool_bytes(p), most);
+	for (size_t i = 0; i < POOL_BLOCKS; i++)
+		tt_pool_put(block[i]);
+	tt_pool_tidy(p); /* all were needed since the last time */
+	assert_int_equal(tt_pool_bytes(p), most);
+	tt_pool_tidy(p);
+	assert_int_equal(tt_pool_bytes(p), TT_POOL_SLAB); /* one block is still out */
+	tt_pool_put(one);
+	tt_pool_tidy(p);
+	tt_pool_tidy(p);
+	assert_int_equal(tt_pool_bytes(p), 0);
+
+	fm.fail_at = fm.asked + 1;
+	assert_null(tt_pool_get(p));
+	assert_int_equal(tt_pool_bytes(p), 0);
+	one = tt_pool_get(p);
+	assert_non_null(one);
+	tt_pool_put(one);
+	tt_pool_free(p);
+	assert_int_equal(fm.held, 0);
 }
 
 static void rate_limit_allows_a_burst_and_refills(void **state)
@@ -189,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heap_gives_deadlines_in_order),
+		cmocka_unit_test(pool_gives_blocks_of_their_own),
+		cmocka_unit_test(pool_gives_back_what_nobody_needed_for_a_while),
 		cmocka_unit_test(rate_limit_allows_a_burst_and_refills),
 		cmocka_unit_test(mapped_v6_address_is_the_v4_address),
 		cmocka_unit_test(ports_are_digits_in_range),

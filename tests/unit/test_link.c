@@ -287,6 +287,52 @@ static void stream_that_empties_all_the_time_gets_no_more_than_its_share(void **
 	link_free(l);
 }
 
+/* How many packets of one stream follow each other, at most, on a path of this round trip. */
+static size_t longest_turn(tt_time rtt)
+{
+	struct link *a = new_link_in(TT_MODE_FAST3, NULL), *b = new_link_in(TT_MODE_FAST3, NULL);
+	struct link_stream *s[2][2];
+	tt_time now = START;
+	size_t longest = 0, turn = 0;
+	uint32_t last = 0;
+
+	link_set_path(a, LINK_DIRECT, START);
+	link_set_path(b, LINK_DIRECT, START);
+	for (uint32_t i = 0; i < 2; i++) {
+		s[0][i] = add(a, i, NULL);
+		s[1][i] = add(b, i, NULL);
+		put(s[0][i], 100000);
+	}
+	for (int round = 0; round < 20; round++) {
+		move(a, b, now);
+		now += rtt;
+		for (size_t i = 0; i < 2; i++) {
+			take_all(s[1][i]);
+			put(s[0][i], 100000);
+		}
+		run_timers(b, now);
+		move(b, a, now);
+	}
+	for (struct seg seg[8]; pull(a, seg, 8, now) > 0; last = seg[0].conv) {
+		turn = seg[0].conv == last ? turn + 1 : 1;
+		longest = turn > longest ? turn : longest;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		link_stream_free(s[0][i]);
+		link_stream_free(s[1][i]);
+	}
+	link_free(a);
+	link_free(b);
+	return longest;
+}
+
+static void turns_are_longer_on_a_fast_path(void **state)
+{
+	(void)state;
+	assert_in_range(longest_turn(TT_MS(100)), 1, 3);
+	assert_in_range(longest_turn(TT_MS(1)), 12, 20);
+}
+
 static size_t fill_window(struct link *l, uint32_t *largest)
 {
 	struct seg seg[8];
@@ -821,6 +867,7 @@ int main(void)
 		cmocka_unit_test(bulk_streams_share_evenly),
 		cmocka_unit_test(sparse_stream_overtakes_a_bulk_backlog),
 		cmocka_unit_test(stream_that_empties_all_the_time_gets_no_more_than_its_share),
+		cmocka_unit_test(turns_are_longer_on_a_fast_path),
 		cmocka_unit_test(window_of_the_path_bounds_what_is_in_flight),
 		cmocka_unit_test(nothing_goes_out_while_down_and_everything_after_up),
 		cmocka_unit_test(nonce_rule_stops_after_16384_unheard_packets),

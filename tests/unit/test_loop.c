@@ -107,6 +107,33 @@ static void on_ready(void *user, unsigned events)
 	}
 }
 
+static void deadline_is_kept_after_another_was_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_watch *w = NULL;
+	struct seen s = {0};
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	for (int later = 0; later < 2; later++) {
+		tt_time start = loop_clock(f->loop), end = start + TT_MS(60);
+		assert_int_equal(
+			loop_watch_new(&w, f->loop, fds[0], LOOP_READ, on_ready, &s), TT_OK);
+		assert_int_equal(
+			loop_run_once(f->loop, start + (later ? TT_S(20) : TT_MS(30))), TT_OK);
+		loop_watch_free(w);
+		assert_int_equal(s.calls, later + 1); /* the deadline was not waited for */
+		int waits = 0;
+		for (; loop_now(f->loop) < end; waits++)
+			assert_int_equal(loop_run_once(f->loop, end), TT_OK);
+		assert_in_range(waits, 1, 2); /* an earlier one may end a wait once */
+		assert_in_range(loop_now(f->loop) - start, TT_MS(60), TT_MS(500));
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void watch_reports_only_what_is_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -571,6 +598,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(deadline_ends_the_wait_within_a_millisecond),
 		TEST(passed_deadline_only_polls),
+		TEST(deadline_is_kept_after_another_was_given_up),
 		TEST(wall_clock_is_of_this_century),
 		TEST(watch_reports_only_what_is_asked_for),
 		TEST(watches_may_be_freed_inside_their_callback),

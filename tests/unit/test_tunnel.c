@@ -196,6 +196,16 @@ static size_t take(struct channel *ch, tt_time now)
 	return n;
 }
 
+/* Puts in whatever there is room for. */
+static size_t put_all(struct channel *ch, tt_time now)
+{
+	struct iovec v;
+	size_t n = 0;
+	for (; channel_send_reserve(ch, &v, 1, SIZE_MAX) > 0; n += v.iov_len)
+		channel_send_commit(ch, v.iov_len, now);
+	return n;
+}
+
 /* Hands one map to an end as its peer would send it. */
 static int say(struct world *w, size_t to, struct wire_msg *m)
 {
@@ -704,6 +714,42 @@ static void accepter_gives_up_a_target_that_does_not_answer(void **state)
 	session_on_deadline(w.s[SRV], w.now);
 	assert_int_equal(want_closed(&w, SRV), REASON_TARGET_TIMEOUT);
 	assert_int_equal(answer(&w), REASON_TARGET_TIMEOUT);
+	finish(&w);
+}
+
+/* A socket is not read while much of its stream waits to be sent. It is when little is left, and
+ * not only when the peer has answered, or a path with a long round trip would stand idle until
+ * then. */
+static void more_is_asked_for_before_the_last_bytes_have_left(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	uint8_t buf[LINK_PACKET_MAX];
+	(void)state;
+	make(&w);
+	w.cfg[CLI].mode = w.cfg[SRV].mode = TT_MODE_AUTO;
+	start(&w);
+	online(&w);
+	open_one(&w, ch);
+	for (int round = 0; round < 200; round++) { /* until the window is wide */
+		put_all(ch[CLI], w.now);
+		w.now += TT_MS(5);
+		carry(&w);
+		take(ch[SRV], w.now);
+	}
+	want_nothing(&w, CLI);
+	put_all(ch[CLI], w.now);
+	assert_false(session_has_action(w.s[CLI]));
+	size_t packets = 0;
+	for (int ms = 0; ms < 50 && !session_has_action(w.s[CLI]); ms++, w.now += TT_MS(1)) {
+		if (session_deadline(w.s[CLI]) <= w.now)
+			session_on_deadline(w.s[CLI], w.now);
+		while (session_packet_output(w.s[CLI], buf, w.now) > 0)
+			packets++;
+	}
+	assert_true(packets > 0);
+	assert_ptr_equal(want(&w, CLI, ACTION_READY).channel, ch[CLI]);
+	assert_true(put_all(ch[CLI], w.now) > 0);
 	finish(&w);
 }
 
@@ -1472,6 +1518,7 @@ int main(void)
 		cmocka_unit_test(opener_moves_to_the_conv_that_the_accepter_names),
 		cmocka_unit_test(opener_gives_up_after_the_connect_timeout),
 		cmocka_unit_test(accepter_gives_up_a_target_that_does_not_answer),
+		cmocka_unit_test(more_is_asked_for_before_the_last_bytes_have_left),
 		cmocka_unit_test(limits_of_channels_and_of_half_open_ones_hold),
 		cmocka_unit_test(answers_that_are_never_confirmed_are_bounded),
 		cmocka_unit_test(closed_channel_that_nobody_released_hides_no_new_one),

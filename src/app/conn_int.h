@@ -1,0 +1,61 @@
+/* What conn.c (life), conn_pump.c (bytes) and conn_dial.c (the accepter's connect) share. */
+#ifndef CONN_INT_H
+#define CONN_INT_H
+
+#include "conn.h"
+#include "peer.h"
+
+/* What one direction of a connection waits for. */
+enum pump {
+	PUMP_CHANNEL, /* the channel: space to write to, or bytes to read */
+	PUMP_SOCKET,  /* the socket, likewise */
+	PUMP_TURN,    /* there is more to do: after the others */
+	PUMP_OVER,    /* nothing will come any more, or the channel was aborted */
+};
+
+struct bench_service;
+struct dial;
+
+/* There may be ten thousand: what only some of them need is behind a pointer. */
+struct conn {
+	struct app *app;
+	struct conn *prev, *next;
+	struct conn *wait_next;
+	const struct conf_forward *forward; /* opener: NULL when the program itself opened it */
+	struct conn_owner owner;            /* of a connection without a forward */
+	struct peer *peer;                  /* NULL while none is chosen */
+	struct channel *channel;            /* NULL while waiting */
+	struct dial *dial;                  /* accepter, until it is connected */
+	struct bench_service *service; /* accepter: at the other end of fd, in place of a target */
+	struct loop_watch *watch;
+	struct app_timer timer; /* of waiting, of one attempt to connect, or of PUMP_TURN */
+	int fd;                 /* -1: none */
+	uint8_t interest;       /* what the watch waits for now, LOOP_READ and LOOP_WRITE */
+	uint8_t out, in;        /* enum pump: from the socket to the peer, and back */
+	bool open;              /* the channel is open */
+	bool waiting;           /* in app->waiting */
+};
+
+/* conn.c */
+struct conn *conn_new(struct app *app);
+/* Watches c->fd, with conn_ready. */
+int conn_watch(struct conn *c, unsigned events);
+void conn_set_interest(struct conn *c, unsigned events);
+/* Cuts the channel off; ACTION_CLOSED comes of it. */
+void conn_cut(struct conn *c, enum close_reason why);
+/* `hard`: with a RST. */
+void conn_close_fd(struct conn *c, bool hard);
+
+/* conn_pump.c: moves what can be moved in both directions. `events` are those of the watch. */
+void conn_pump(struct conn *c, unsigned events);
+
+/* conn_dial.c */
+void conn_resolve(struct conn *c, const struct session_action *a);
+void conn_dial(struct conn *c, const struct session_action *a);
+/* The socket that is being connected has an answer, or its time is up. */
+void conn_dial_answered(struct conn *c);
+void conn_dial_timeout(struct conn *c);
+/* d may be NULL. */
+void conn_dial_free(struct dial *d);
+
+#endif
