@@ -56,6 +56,7 @@ struct link {
 	struct rate rate;
 	struct bbr bbr;
 	struct pacer pacer;
+	tt_time starved_until; /* data may leave, but nothing came out when it was tried last */
 	unsigned probe_credit; /* packets that may leave whatever window and pace say */
 	uint64_t bbr_seed;
 

@@ -13,6 +13,11 @@
  * which is what the reader waits for. */
 #define PROBE_PACKETS 2u
 
+/* How long to wait when a segment may go out and cannot. */
+#define STARVED_RETRY TT_MS(50)
+/* Records that an idle link keeps room for. */
+#define FLIGHT_KEEP 1024u
+
 struct link_tx {
 	struct kcp_tx tx; /* first: the flight knows only this */
 	struct rate_snapshot snap;
@@ -70,6 +75,8 @@ bool link_may_send_data(const struct link *l, tt_time now)
 {
 	if (l->mode != TT_MODE_AUTO)
 		return l->inflight < l->window;
+	if (now < l->starved_until)
+		return false;
 	return l->probe_credit > 0 || (window_open(l) && pacer_may_send(&l->pacer, now));
 }
 
@@ -77,9 +84,12 @@ tt_time link_may_send_data_at(const struct link *l)
 {
 	if (l->mode != TT_MODE_AUTO)
 		return l->inflight < l->window ? 0 : TT_TIME_NEVER;
+	tt_time at = TT_TIME_NEVER;
 	if (l->probe_credit > 0)
-		return 0;
-	return window_open(l) ? pacer_at(&l->pacer) : TT_TIME_NEVER;
+		at = 0;
+	else if (window_open(l))
+		at = pacer_at(&l->pacer);
+	return at > l->starved_until ? at : l->starved_until;
 }
 
 void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
@@ -109,6 +119,10 @@ void link_ran_dry(struct link *l, tt_time now)
 		rate_app_limited(&l->rate, (uint32_t)l->flight.bytes);
 	if (!data || !window_open(l))
 		pacer_idle(&l->pacer, now);
+	if (data && link_may_send_data(l, now))
+		l->starved_until = now + STARVED_RETRY; /* no memory, or the flight is full */
+	if (l->flight.count == 0 && l->flight.cap > FLIGHT_KEEP)
+		kcp_flight_trim(&l->flight);
 }
 
 /* Takes a transmission out of the flight; its segment is due to be repeated. */

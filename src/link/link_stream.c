@@ -108,6 +108,8 @@ void link_stream_free(struct link_stream *s)
 		HASH_DEL(l->streams, s);
 	kcp_free(s->kcp);
 	tt_free(l->mem, s);
+	if (!l->streams)
+		kcp_flight_trim(&l->flight);
 }
 
 bool link_conv_in_use(const struct link *l, uint32_t conv)

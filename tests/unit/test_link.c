@@ -817,6 +817,35 @@ static void only_stream_whose_move_fails_can_be_freed(void **state)
 	assert_int_equal(fm.held, 0);
 }
 
+static void data_that_finds_no_memory_to_leave_waits_without_a_deadline_in_the_past(void **state)
+{
+	unsigned starved = 0;
+	(void)state;
+	for (uint64_t n = 1; n < 20; n++) {
+		struct fail_mem fm;
+		struct link *l = NULL;
+		struct link_stream *s = NULL;
+		struct link_config cfg = {.mem = fail_mem_init(&fm, n)};
+		uint8_t pkt[LINK_PACKET_MAX];
+		if (link_new(&l, &cfg, START) != TT_OK)
+			continue;
+		link_set_path(l, LINK_DIRECT, START);
+		if (link_stream_new(&s, l, 1, NULL, START) == TT_OK && put(s, 100) == 100) {
+			link_output(l, pkt, START); /* the probe of a new path */
+			if (link_output(l, pkt, START) == 0) {
+				starved++;
+				assert_true(link_deadline(l) > START);
+				assert_true(link_deadline(l) < START + TT_S(1));
+				assert_true(link_output(l, pkt, START + TT_S(1)) > 100);
+			}
+		}
+		link_stream_free(s);
+		link_free(l);
+		assert_int_equal(fm.held, 0);
+	}
+	assert_int_equal(starved, 1);
+}
+
 static void deadline_is_in_the_future_after_draining(void **state)
 {
 	enum { N = 3 };
@@ -884,6 +913,8 @@ int main(void)
 		cmocka_unit_test(link_takes_only_sizes_that_a_packet_can_have),
 		cmocka_unit_test(every_failing_allocation_is_survived_without_a_leak),
 		cmocka_unit_test(only_stream_whose_move_fails_can_be_freed),
+		cmocka_unit_test(
+			data_that_finds_no_memory_to_leave_waits_without_a_deadline_in_the_past),
 		cmocka_unit_test(deadline_is_in_the_future_after_draining),
 	};
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
