@@ -122,7 +122,7 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
  * changes slowly and does not show in it. Packets that were overtaken do not count: of a burst that
  * was mixed up the late ones come last, which would look like a queue that grows.
  */
-static void update_queue(struct bbr *b, const struct rate_sample *rs, tt_time now)
+static void update_queue(struct bbr *b, const struct rate_sample *rs)
 {
 	tt_time rtt = rs->newest_rtt_us;
 
@@ -395,7 +395,7 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
 	update_round(b, rs);
 	update_min_rtt(b, rs, now);
-	update_queue(b, rs, now);
+	update_queue(b, rs);
 	update_latest_signals(b, rs);
 	update_max_bw(b, rs);
 	b->round_acked += rs->newly_acked;

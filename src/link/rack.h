@@ -30,10 +30,10 @@ struct rack {
 	tt_time rtt_us;             /* its round trip */
 	tt_time at;                 /* when its ACK came */
 	tt_time srtt_us, rttvar_us; /* RFC 6298; srtt 0: no sample */
-	tt_time min_rtt_us;         /* the least in the last RACK_MIN_RTT_WINDOW, 0: none */
+	tt_time min_rtt_us;         /* the least of the last 30 s, 0: none */
 	tt_time min_rtt_at;
 	/* how much later than expected reordered ones came: the most in this and in the former
-	 * period of RACK_LATE_ROUNDS round trips */
+	 * period of 16 round trips */
 	tt_time late_us[2];
 	tt_time late_since;
 	unsigned probes; /* in a row without an ACK */
