@@ -10,6 +10,8 @@ WERROR = false
 # Sizes of the end-to-end tests, 1 being a gigabyte each way
 SCALE = 1
 ASAN_SCALE = 0.05
+# How many end-to-end tests run at once; most of their time is waiting
+E2E_JOBS = 3
 # More arguments for pytest: make e2e PYTEST='-k ssh'
 PYTEST =
 # Options of bench/bench.py. With any, the figures in doc/ stay as they are.
@@ -18,7 +20,7 @@ BENCH =
 MATRIX =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
-RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST)
+RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider -n $(E2E_JOBS) --dist loadfile $(PYTEST)
 SANITIZERS = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
@@ -99,7 +101,8 @@ help:
 	echo 'make build        install missing build packages, build $(BUILD)/toxtun'
 	echo 'make run          show a tunnel working on this machine (nothing leaves it)'
 	echo 'make test         unit and end-to-end tests; WERROR=true, SCALE=0.1 for smaller transfers'
-	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests'
+	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests, of which'
+	echo '                  E2E_JOBS=$(E2E_JOBS) run at once'
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'

@@ -64,6 +64,7 @@ need_test() {
 	need_run
 	package libcmocka-dev cmocka
 	/usr/bin/python3 -c 'import pytest' 2>/dev/null || missing="$missing python3-pytest"
+	/usr/bin/python3 -c 'import xdist' 2>/dev/null || missing="$missing python3-pytest-xdist"
 	program_or_package nginx-light nginx
 	command_or_package iperf3 iperf3
 	program_or_package openssh-server sshd

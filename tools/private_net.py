@@ -53,10 +53,19 @@ def _enter(flags):
     return True
 
 
+def _way():
+    """The flags with which this system lets us, None if with none."""
+    ways = (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET)
+    return next((flags for flags in ways if _allowed(flags)), None)
+
+
+def allowed():
+    """Whether enter() would succeed."""
+    return _way() is not None
+
+
 def enter():
     """True when the process is now alone with its own loopback interface, False when this system
     does not let it. Call it before any thread starts."""
-    for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET):
-        if _allowed(flags):
-            return _enter(flags)
-    return False
+    flags = _way()
+    return flags is not None and _enter(flags)

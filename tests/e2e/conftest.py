@@ -26,7 +26,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a quarter of a minute")
     if not TOXTUN.exists():
         pytest.exit(f"{TOXTUN} is not there: run `make build`, or set TOXTUN", 2)
-    _private = not os.environ.get("TOXTUN_E2E_NO_NAMESPACE") and private_net.enter()
+    # With pytest -n each worker has a network of its own, and who only hands out the tests needs
+    # none. On a shared network they would disturb each other, so there is one worker only.
+    parallel = bool(config.getoption("numprocesses", None))
+    private = private_net.allowed if parallel else private_net.enter
+    _private = not os.environ.get("TOXTUN_E2E_NO_NAMESPACE") and private()
+    if parallel and not _private:
+        config.option.dist = "no"
 
 
 def pytest_report_header(config):
@@ -54,6 +60,17 @@ def pytest_runtest_makereport(item, call):
         lines = (p.out() + p.err()).splitlines()
         state = "running" if p.ended_at is None else f"ended with {p.popen.returncode}"
         report.sections.append((f"{p.name}, pid {p.pid}, {state}", "\n".join(lines[-LOG_TAIL:])))
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest -n leaves its figures to the process that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = _figures
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    _figures.extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -28,6 +28,7 @@ def test_mode_carries_twenty_megabytes_each_way(ports, load, figure, mode):
     figure(f"mode {mode}: {down['mb_per_s']:.1f} MB/s down, {up['mb_per_s']:.1f} MB/s up")
 
 
+@pytest.mark.usefixtures("ports")
 @pytest.mark.parametrize("mode", MODES)
 def test_mode_is_named_by_the_stats(net, mode):
     client = next(p for p in net.processes if p.name == f"mode-{mode}-client")
