@@ -79,6 +79,17 @@ bool tt_addr_is_loopback(const struct tt_addr *a)
 	return a->family == 6 && memcmp(a->bytes, one, sizeof(one)) == 0;
 }
 
+bool tt_addr_is_local(const struct tt_addr *a)
+{
+	static const uint8_t zero[16];
+	if (tt_addr_is_loopback(a))
+		return true;
+	if (a->family == 4)
+		return a->bytes[0] == 0 || (a->bytes[0] == 169 && a->bytes[1] == 254);
+	return memcmp(a->bytes, zero, sizeof(zero)) == 0 ||
+	       (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+}
+
 int tt_port_parse(const char *text, uint16_t min, uint16_t *out)
 {
 	uint32_t v = 0;

@@ -35,6 +35,13 @@ bool tt_addr_in_net(const struct tt_addr *a, const struct tt_addr *net, unsigned
 /** 127.0.0.0/8 or ::1. */
 bool tt_addr_is_loopback(const struct tt_addr *a);
 
+/**
+ * True for addresses that mean something else on every machine: loopback, unspecified (0.0.0.0/8
+ * and
+ * ::, which connect to this machine) and link-local (169.254.0.0/16, fe80::/10).
+ */
+bool tt_addr_is_local(const struct tt_addr *a);
+
 /** Decimal port 1..65535 (min 0 allows 0): TT_OK or TT_EINVAL. The text must be digits only. */
 int tt_port_parse(const char *text, uint16_t min, uint16_t *out);
 

@@ -109,6 +109,12 @@ static bool port_in(const struct tt_rule *r, uint16_t port)
 	return port >= r->port_first && port <= r->port_last;
 }
 
+static bool name_allows(const char *name, const struct tt_addr *addr)
+{
+	return strcasecmp(name, "localhost") == 0 ? tt_addr_is_loopback(addr)
+						  : !tt_addr_is_local(addr);
+}
+
 bool tt_rule_match(
 	const struct tt_rule *r, const char *name, const struct tt_addr *addr, uint16_t port)
 {
@@ -120,7 +126,7 @@ bool tt_rule_match(
 	case TT_RULE_NET:
 		return tt_addr_in_net(addr, &r->net, r->prefix);
 	case TT_RULE_NAME:
-		return name && strcasecmp(r->name, name) == 0;
+		return name && strcasecmp(r->name, name) == 0 && name_allows(r->name, addr);
 	}
 	return false;
 }

@@ -17,7 +17,7 @@
 enum tt_rule_kind {
 	TT_RULE_ANY,  /* every address */
 	TT_RULE_NET,  /* addresses of a network; one address is a network of full prefix */
-	TT_RULE_NAME, /* whatever this name resolves to, when asked for by this name */
+	TT_RULE_NAME, /* what this name resolves to, when asked for by this name */
 };
 
 struct tt_rule {
@@ -33,7 +33,9 @@ int tt_rule_parse(const char *text, struct tt_rule *out, const char **why);
 
 /**
  * True where the rule allows this resolved address and port. `name` is the host as the peer wrote
- * it, NULL or a numeric address when there was no name.
+ * it, NULL or a numeric address when there was no name. A rule by name does not allow local
+ * addresses (tt_addr_is_local()): who answers for the name must not be able to point it at services
+ * of this machine. Only `localhost` means this machine.
  */
 bool tt_rule_match(
 	const struct tt_rule *r, const char *name, const struct tt_addr *addr, uint16_t port);

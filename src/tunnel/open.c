@@ -215,6 +215,7 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n, tt_time now)
 {
 	struct session *s = ch->session;
+	char text[TT_ADDR_TEXT_MAX];
 
 	if (ch->state != CHANNEL_RESOLVING)
 		return;
@@ -241,8 +242,10 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 	if (ch->n_addrs == 0) {
 		if (tt_ratelimit_take(&s->refusals, now))
 			tt_warn(s->log,
-				"channel: peer=%s chan=%u refused target=%s:%u reason=not_allowed",
-				s->tag, ch->ccid, ch->host, ch->port);
+				"channel: peer=%s chan=%u refused target=%s:%u reason=not_allowed: "
+				"no rule allows the address that it resolves to, %s",
+				s->tag, ch->ccid, ch->host, ch->port,
+				tt_addr_format(&addrs[0], text));
 		channel_reset(ch, REASON_NOT_ALLOWED);
 		return;
 	}

@@ -126,6 +126,22 @@ kcp-mode = fast
     assert run.returncode == 0, run.stderr
 
 
+def test_check_says_what_each_peer_may_reach(cli, tmp_path):
+    secret = tmp_path / "of-phone"
+    secret.write_text("a secret of the phone alone\n")
+    peers = f"[peer laptop]\nid = {OTHER_KEY}\ntargets = 127.0.0.1:22, 10.0.0.0/8:80-90\n" \
+            f"[peer phone]\nid = {GOOD_ID}\nsecret-file = {secret}\n"
+    some = cli("check", ini="[server]\nallow = laptop\ntargets = nas.lan:*\n" + peers).stdout
+    assert f"  laptop {OTHER_KEY} may reach 127.0.0.1:22 10.0.0.0/8:80-90\n" in some
+    assert "  phone is not in allow and may reach nothing\n" in some
+    assert "everybody" not in some
+    everybody = cli("check", ini="[server]\ntargets = nas.lan:*\n" + peers,
+                    env={"TOXTUN_SECRET": "shared by all others"}).stdout
+    assert f"  phone {GOOD_ID[:64]} with the secret in {secret} may reach nas.lan:*\n" in everybody
+    assert "  everybody else who holds the Tox ID with the common secret may reach nas.lan:*\n" \
+        in everybody
+
+
 def test_check_accepts_a_udp_tunnel_or_names_its_line(cli):
     run = cli("check", ini=f"[client]\ndns = udp:*:5353:127.0.0.1:53:{GOOD_ID}\n")
     assert run.returncode == 0 or ("toxtun.ini:2" in run.stderr and "UDP" in run.stderr)

@@ -228,6 +228,16 @@ static void target_rules_match_nets_names_and_ports(void **state)
 	assert_true(allows("Db.Internal:5432", "db.internal", "10.0.0.1", 5432));
 	assert_false(allows("db.internal:5432", "other", "10.0.0.1", 5432));
 	assert_false(allows("db.internal:5432", NULL, "10.0.0.1", 5432));
+	/* who answers for a name cannot make it this machine, but it may be in the local network */
+	assert_true(allows("nas.lan:445", "nas.lan", "192.168.1.5", 445));
+	assert_true(allows("nas.lan:445", "nas.lan", "fd00::5", 445));
+	static const char *const local[] = {"127.0.0.1", "127.0.1.1", "::1", "::ffff:127.0.0.1",
+		"0.0.0.0", "::", "169.254.169.254", "fe80::1", "febf::1"};
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		assert_false(allows("nas.lan:445", "nas.lan", local[i], 445));
+	assert_true(allows("localhost:22", "LOCALHOST", "127.0.0.1", 22));
+	assert_true(allows("localhost:22", "localhost", "::1", 22));
+	assert_false(allows("localhost:22", "localhost", "192.168.1.5", 22));
 	/* a name that points at an address is judged by the address */
 	assert_false(allows("10.0.0.0/8:*", "evil.example", "127.0.0.1", 22));
 	assert_false(allows("0.0.0.0/0:*", NULL, "::1", 22));

@@ -568,8 +568,10 @@ static void name_is_dialled_only_where_the_rules_allow_its_addresses(void **stat
 
 	m = syn_to(3, 3, "files.test", 22);
 	say(&w, SRV, &m);
-	channel_resolved(want(&w, SRV, ACTION_RESOLVE).channel, &a[2], 1, w.now);
-	assert_int_equal(want(&w, SRV, ACTION_DIAL).n_addrs, 1); /* allowed by its name */
+	channel_resolved(want(&w, SRV, ACTION_RESOLVE).channel, a, 3, w.now);
+	dial = want(&w, SRV, ACTION_DIAL);
+	assert_int_equal(dial.n_addrs, 2); /* allowed by its name, but not to be this machine */
+	assert_true(tt_addr_equal(&dial.addrs[1], &a[1]));
 
 	m = syn_to(4, 4, "none.test", 1080);
 	say(&w, SRV, &m);

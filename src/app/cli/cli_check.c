@@ -1,5 +1,7 @@
 /* `toxtun check`: what the configuration means. Mistakes were said while it was read. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -35,27 +37,67 @@ static void print_rules(const struct tt_rule *rules, size_t n)
 	printf(n ? "\n" : " nothing\n");
 }
 
-static void print_server(const struct conf *c)
+static const struct conf_peer *section_of(const struct conf *c, const uint8_t key[TT_KEY_LEN])
 {
+	for (size_t i = 0; i < c->n_peers; i++) {
+		if (memcmp(c->peers[i].id.key, key, TT_KEY_LEN) == 0)
+			return &c->peers[i];
+	}
+	return NULL;
+}
+
+static bool is_allowed(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+{
+	for (size_t i = 0; i < c->n_allow; i++) {
+		if (memcmp(c->allow[i].key, key, TT_KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of one peer that is let in: p is its section, NULL without one. */
+static void print_rights(const struct conf *c, const struct conf_peer *p)
+{
+	bool common = c->secret_file || getenv("TOXTUN_SECRET");
+
+	if (p && p->secret_file)
+		printf(" with the secret in %s", p->secret_file);
+	else if (common)
+		printf(" with the common secret");
+	printf(" may reach");
+	if (p && p->has_targets)
+		print_rules(p->targets, p->n_targets);
+	else
+		print_rules(c->targets, c->n_targets);
+}
+
+static void print_peer(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+{
+	const struct conf_peer *p = section_of(c, key);
 	char hex[TT_KEY_HEX + 1];
 
+	printf("  %s%s%s", p ? p->name : "", p ? " " : "", tt_hex_encode(key, TT_KEY_LEN, hex));
+	print_rights(c, p);
+}
+
+/* What each peer gets in the end, after all keys of the file that say something about it. */
+static void print_server(const struct conf *c)
+{
 	printf("server%s%s\n", c->name[0] ? " " : "", c->name);
-	if (!c->has_allow)
-		printf("  allow    everybody who holds the Tox ID%s\n",
-			c->secret_file ? " and the secret" : "");
 	for (size_t i = 0; i < c->n_allow; i++)
-		printf("  allow    %s\n", tt_hex_encode(c->allow[i].key, TT_KEY_LEN, hex));
-	printf("  targets ");
-	print_rules(c->targets, c->n_targets);
+		print_peer(c, c->allow[i].key);
+	for (size_t i = 0; i < c->n_peers; i++) {
+		if (!c->has_allow)
+			print_peer(c, c->peers[i].id.key);
+		else if (!is_allowed(c, c->peers[i].id.key))
+			printf("  %s is not in allow and may reach nothing\n", c->peers[i].name);
+	}
+	if (!c->has_allow) {
+		printf("  everybody%s who holds the Tox ID", c->n_peers ? " else" : "");
+		print_rights(c, NULL);
+	}
 	if (!c->bench)
 		printf("  measurements of peers are not answered\n");
-	for (size_t i = 0; i < c->n_peers; i++) {
-		const struct conf_peer *p = &c->peers[i];
-		if (!p->has_targets)
-			continue;
-		printf("  peer %s: targets", p->name);
-		print_rules(p->targets, p->n_targets);
-	}
 }
 
 static void print_forward(const struct conf_forward *f)
