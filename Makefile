@@ -106,7 +106,7 @@ help:
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
-	echo 'make matrix       the same over links with loss, delay and small queues, half an hour, as root;'
+	echo 'make matrix       the same over links with loss, delay and small queues, an hour, as root;'
 	echo '                  MATRIX="download --tools toxtun,bbr", bench/matrix.py --help'
 	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
 	echo 'make deps         install missing build packages only'

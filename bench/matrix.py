@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """The loss matrix: toxtun, plain TCP and kcptun over the same emulated links, in turn.
 
-    matrix.py                                              everything, half an hour
+    matrix.py                                              everything, most of an hour
     matrix.py download --cells 100M-100ms-1% --tools toxtun,bbr --repeat 3
     matrix.py ping --tools toxtun                          64 bytes beside a download
     matrix.py share --pairs toxtun+toxtun,toxtun+cubic     two downloads of one link
+    matrix.py channels --tools toxtun                      100 downloads through one tunnel
     matrix.py download --toxtun new=build/toxtun --toxtun old=/tmp/toxtun --tools new,old
     matrix.py download --cells 100M-100ms --tools toxtun --keep /tmp/look
 
@@ -27,7 +28,7 @@ import netpath
 import report
 import ways
 from common import machine, machine_text, progress, table
-from scenarios import PING_BYTES, SCENARIOS
+from scenarios import CHANNELS, PING_BYTES, SCENARIOS
 
 OTHER_TOOLS = ("bbr", "cubic", "kcptun", "kcptun-fec")
 
@@ -56,11 +57,15 @@ COLUMNS = {
              ("link use", "link_use", percent), *LINK_COLUMNS),
     "share": (("first", "first", percent), ("second", "second", percent),
               ("both, of the link", "share", percent), *LINK_COLUMNS),
+    "channels": (("Jain's index", "jain", number(".3f")), ("least", "least", percent),
+                 ("all, of the link", "share", percent), *LINK_COLUMNS),
 }
 TITLES = {
     "download": "Downloads: payload as a share of the link's rate, slow start included",
     "ping": f"Round trips of {PING_BYTES} bytes beside a download",
     "share": "Two downloads of one link at the same time: share of each",
+    "channels": f"{CHANNELS} downloads through one tunnel at the same time; least: of the slowest, "
+                "100 % being an equal part",
 }
 
 
@@ -113,14 +118,14 @@ def possible_pair(tools):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("scenarios", nargs="*", metavar="SCENARIO",
-                   help="download, ping, share (all of them)")
+                   help="download, ping, share, channels (all of them)")
     p.add_argument("--cells", help="links, comma separated")
     p.add_argument("--tools", help="toxtun[-MODE], bbr, cubic, reno, kcptun, kcptun-fec")
     p.add_argument("--pairs", help="for share: TOOL+TOOL,...")
     p.add_argument("--repeat", type=int, default=1, help="how often each, in turn")
     p.add_argument("--scale", type=float, default=1, help="factor of the transfers' sizes")
     p.add_argument("--pings", type=int, default=300, help="how many round trips (300)")
-    p.add_argument("--seconds", type=float, default=20, help="how long two share the link (20)")
+    p.add_argument("--seconds", type=float, default=20, help="how long downloads share the link (20)")
     p.add_argument("--toxtun", action="append", metavar="[NAME=]PATH",
                    help="the program (build/toxtun); with a name it is a tool of that name")
     p.add_argument("--keep", type=Path, metavar="DIRECTORY",
@@ -140,6 +145,7 @@ def arguments():
     pairs = [f"{name}+{other}" for name in args.toxtuns for other in (name, "cubic", "bbr")]
     tools = args.tools.split(",") if args.tools else [*own, *OTHER_TOOLS]
     args.tools = {"download": tools, "ping": tools,
+                  "channels": args.tools.split(",") if args.tools else [*args.toxtuns, "cubic"],
                   "share": args.pairs.split(",") if args.pairs else pairs}
     known = [t for s in args.scenarios for p in args.tools.get(s, ()) for t in p.split("+")]
     try:

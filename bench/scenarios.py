@@ -16,6 +16,7 @@ PATIENCE = 8
 LEAST_LIMIT_S = 20
 PING_WARMUP_S = 4
 PING_BYTES = 64
+CHANNELS = 100
 TRACE_INTERVAL_S = 0.1
 
 
@@ -159,25 +160,39 @@ class Flow(threading.Thread):
             self.error = str(e)
 
 
+def download_side_by_side(world, flow_ways, cell, trace, seconds):
+    """A download over each of the ways at once: figures, and the bytes that each flow got."""
+    seen = Observation(world, flow_ways[0], trace)
+    flows = [Flow(world, way, cell, seconds) for way in flow_ways]
+    for flow in flows:
+        flow.start()
+    for flow in flows:
+        flow.join()
+    got = [flow.bytes for flow in flows]
+    figures = seen.figures(sum(got))
+    for flow in flows:
+        if flow.error:
+            raise Failed(flow.error)
+    if not any(got):
+        raise Failed("no flow got a byte")
+    return {**figures, "share": sum(got) * 8 / seconds / cell.rate}, got
+
+
 def share(world, pair, cell, seed, trace, args):
     """Two downloads of one link at the same time."""
     first, second = pair.split("+")
     with world.start(first, cell, seed) as one, world.start(second, cell, seed) as other:
-        seen = Observation(world, one, trace)
-        flows = [Flow(world, way, cell, args.seconds) for way in (one, other)]
-        for flow in flows:
-            flow.start()
-        for flow in flows:
-            flow.join()
-        total = sum(flow.bytes for flow in flows)
-        figures = seen.figures(total)
-        for flow in flows:
-            if flow.error:
-                raise Failed(flow.error)
-        if not total:
-            raise Failed("neither got a byte")
-        return {**figures, "first": flows[0].bytes / total, "second": flows[1].bytes / total,
-                "share": total * 8 / args.seconds / cell.rate}
+        figures, got = download_side_by_side(world, (one, other), cell, trace, args.seconds)
+        return {**figures, "first": got[0] / sum(got), "second": got[1] / sum(got)}
 
 
-SCENARIOS = {"download": download, "ping": ping, "share": share}
+def channels(world, tool, cell, seed, trace, args):
+    """Many downloads through one tool at the same time; Jain's index says how fair it is, 1 being
+    equal parts (Jain, Chiu, Hawe: DEC-TR-301)."""
+    with world.start(tool, cell, seed) as way:
+        figures, got = download_side_by_side(world, [way] * CHANNELS, cell, trace, args.seconds)
+        return {**figures, "jain": sum(got) ** 2 / len(got) / sum(n * n for n in got),
+                "least": min(got) / sum(got) * len(got)}
+
+
+SCENARIOS = {"download": download, "ping": ping, "share": share, "channels": channels}

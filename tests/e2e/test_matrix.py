@@ -50,7 +50,7 @@ def test_matrix_measures_each_scenario(directory):
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
     results = {(r["scenario"], r["tool"]): r for r in json.loads(out.read_text())["results"]}
-    assert len(results) == 5
+    assert len(results) == 7
     for tool in ("toxtun", "cubic"):
         got = results["download", tool]
         assert got["finished"] and 0.1 < got["share"] < 0.97
@@ -58,10 +58,11 @@ def test_matrix_measures_each_scenario(directory):
         assert got["lost"] == got["device_drops"] == 0
         assert results["ping", tool]["min_ms"] >= 20
         assert results["ping", tool]["link_use"] > 0.3
-        assert len(re.findall(rf"^\| 20M-20ms \| +{tool} \| +\d", done.stdout, re.MULTILINE)) == 2
+        assert len(re.findall(rf"^\| 20M-20ms \| +{tool} \| +\d", done.stdout, re.MULTILINE)) == 3
     assert "the figures of `make matrix`" in page.read_text() and "old" not in page.read_text()
     beside = results["share", "toxtun+bbr"]
     assert beside["first"] + beside["second"] == pytest.approx(1)
+    assert 1 / 100 <= results["channels", "toxtun"]["jain"] <= 1
     trace = (keep / "download-20M-20ms-toxtun-1.jsonl").read_text().splitlines()
     assert len(trace) > 5
     assert "rtt_us" in json.loads(trace[0])["tool"]
