@@ -53,6 +53,7 @@ need_build() {
 	file_or_package uthash-dev /usr/include/uthash.h
 	package zlib1g-dev zlib
 	package libqrencode-dev libqrencode
+	package libbsd-dev libbsd
 }
 
 need_run() {

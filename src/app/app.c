@@ -11,6 +11,7 @@
 #include "listener.h"
 #include "memory.h"
 #include "nodes.h"
+#include "passphrase.h"
 #include "peer.h"
 #include "stats.h"
 #include "tt_err.h"
@@ -138,8 +139,10 @@ static int start_tox(struct app *app, const char *data_dir)
 {
 	const struct conf *c = app->conf;
 	char why[512] = "";
+	struct passphrase passphrase;
 	struct toxnet_config cfg = {
 		.data_dir = data_dir,
+		.passphrase = passphrase_source(&passphrase, c, app->log, data_dir),
 		/* a node's key is in everybody's -b; for others a new key is how their peers notice
 		 * at once that they were restarted */
 		.keep_dht_key = c->command == CONF_CMD_NODE,
@@ -164,6 +167,7 @@ static int start_tox(struct app *app, const char *data_dir)
 		tt_error(app->log, "%s", why);
 		return EXIT_FAILED;
 	}
+	passphrase_warn_unused(&passphrase);
 	return EXIT_OK;
 }
 

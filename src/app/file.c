@@ -14,6 +14,7 @@ int file_read(const char *path, size_t max, char **text, size_t *len)
 
 	if (!f)
 		return -1;
+	setvbuf(f, NULL, _IONBF, 0); /* it may be a secret: no copy of it in a buffer */
 	for (;;) {
 		if (n + 1 >= cap) {
 			cap = cap ? cap * 2 : 4096;

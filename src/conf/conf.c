@@ -47,6 +47,8 @@ void conf_free(struct conf *c)
 	tt_free(NULL, c->nodes_file);
 	tt_free(NULL, c->id_file);
 	tt_free(NULL, c->secret_file);
+	tt_free(NULL, c->passphrase_file);
+	tt_free(NULL, c->new_passphrase_file);
 	tt_free(NULL, c);
 }
 
@@ -144,6 +146,19 @@ static void check_paths(struct conf_ctx *x)
 				: "no-relay together with a proxy, which carries TCP only,");
 }
 
+static void check_passphrase(struct conf_ctx *x)
+{
+	const struct conf *c = x->c;
+	bool change = c->set_passphrase || c->remove_passphrase;
+
+	if (change && c->command != CONF_CMD_ID)
+		conf_fail(x, "the passphrase of the identity is changed with toxtun id");
+	if (c->set_passphrase && c->remove_passphrase)
+		conf_fail(x, "set-passphrase or remove-passphrase: give one of them");
+	if (c->new_passphrase_file && !c->set_passphrase)
+		conf_fail(x, "new-passphrase-file goes with set-passphrase");
+}
+
 static void default_targets(struct conf_ctx *x)
 {
 	static const char *const own[] = {"127.0.0.0/8:*", "[::1]:*"};
@@ -179,6 +194,7 @@ int conf_finish(struct conf *c, struct conf_diag *d)
 		conf_fail(&x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
 	conf_forward_check(&x);
 	check_paths(&x);
+	check_passphrase(&x);
 	if (c->n_targets == 0)
 		default_targets(&x);
 	return conf_ctx_result(&x);

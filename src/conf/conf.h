@@ -95,7 +95,7 @@ struct conf {
 	bool default_nodes;
 
 	/* options; paths NULL when not given */
-	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file;
+	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file, *passphrase_file;
 	enum tt_mode mode;
 	bool udp, relay, lan;
 	bool fast_start; /* toxcore's timers pass faster while we wait for somebody */
@@ -113,11 +113,13 @@ struct conf {
 	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;
 	bool log_json;
-	bool qr;                  /* id --qr */
-	uint32_t ping_count;      /* ping -n, default 4 */
-	bool json;                /* bench --json */
-	uint32_t bench_seconds;   /* bench --seconds, default CONF_BENCH_SECONDS */
-	struct tt_peer_id target; /* positional TOXID or --to */
+	bool qr;                                /* id --qr */
+	bool set_passphrase, remove_passphrase; /* id, not both */
+	char *new_passphrase_file;              /* id --set-passphrase; NULL: ask */
+	uint32_t ping_count;                    /* ping -n, default 4 */
+	bool json;                              /* bench --json */
+	uint32_t bench_seconds;                 /* bench --seconds, default CONF_BENCH_SECONDS */
+	struct tt_peer_id target;               /* positional TOXID or --to */
 	bool has_target;
 };
 

@@ -136,6 +136,9 @@ static void unknown_option(struct conf_ctx *x, const struct token *t)
 		       "side"},
 		{"-D", "the SOCKS proxy is not in this version; forward single ports with -L"},
 		{"-W", "stdin and stdout forwarding is not in this version; use -L"},
+		{"-passphrase", "passphrases do not belong on the command line, where every user "
+				"sees them; "
+				"use --passphrase-file FILE, or let it be asked for"},
 		{"-secret",
 			"secrets do not belong on the command line, where every user sees them; "
 			"use --secret-file FILE or the variable TOXTUN_SECRET"},

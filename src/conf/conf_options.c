@@ -254,6 +254,10 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	SHORT("d", "data-dir", " DIR", 0, set_path, data_dir, "          identity and state (default: $STATE_DIRECTORY, else\n                              $XDG_STATE_HOME/toxtun, else ~/.local/state/toxtun)") \
 	LONG("id-file", " FILE", 0, set_path, id_file, "          also write the bare Tox ID into FILE") \
 	LONG("secret-file", " FILE", 0, set_path, secret_file, "      secret shared with the peer; also in the variable\n                              TOXTUN_SECRET, never on the command line") \
+	LONG("passphrase-file", " FILE", 0, set_path, passphrase_file, "  passphrase of the identity; else the systemd credential\n                              `passphrase`, else it is asked for when needed") \
+	LONG("set-passphrase", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, set_passphrase, "        (id) encrypt the identity, or change its passphrase") \
+	LONG("remove-passphrase", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, remove_passphrase, "     (id) keep the identity in plain text again") \
+	LONG("new-passphrase-file", " FILE", CONF_OPT_ARGS, set_path, new_passphrase_file, "\n                              (id) the one to set, in place of asking for it twice") \
 	GROUP("Tunnels") \
 	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh; repeatable") \
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the -L forwards (or the TOXID of client)") \

@@ -14,6 +14,7 @@
 
 #define SAVE_EVERY TT_S(300) /* the list of known DHT nodes grows old */
 #define SAVE_RETRY TT_S(60)
+#define SAVE_LOG_INTERVAL TT_S(600) /* a full disk stays full for a while */
 
 /*
  * Datagrams for one iteration: the program answers (acknowledges, above all) before it takes more.
@@ -102,9 +103,6 @@ static int new_error(Tox_Err_New err, const struct toxnet_config *cfg, char *why
 		say("the proxy %s port %u cannot be used",
 			cfg->proxy_host ? cfg->proxy_host : "(none)", cfg->proxy_port);
 		return TT_EINVAL;
-	case TOX_ERR_NEW_LOAD_ENCRYPTED:
-		say("the identity is encrypted with a passphrase; it was left alone");
-		return TT_EPROTO;
 	case TOX_ERR_NEW_LOAD_BAD_FORMAT:
 		say("the identity is damaged; it was left alone, restore it from a copy or remove "
 		    "it to start with a new one");
@@ -221,13 +219,14 @@ int toxnet_new(
 	tn->dir_fd = tn->lock_fd = tn->udp_fd = -1;
 	tn->now = now;
 	tn->save_at = now + SAVE_EVERY;
+	tn->save_log = (struct tt_ratelimit){.burst = 1, .interval_us = SAVE_LOG_INTERVAL};
 	toxnet_symbols_init();
 	toxnet_queue_init(&tn->queue);
 	toxnet_boot_init(&tn->boot);
 
 	rc = TT_OK;
 	if (cfg->data_dir) {
-		rc = toxnet_dir_open(tn, cfg->data_dir, why, cap);
+		rc = toxnet_dir_open(tn, cfg->data_dir, true, why, cap);
 		if (rc == TT_OK)
 			rc = toxnet_identity_load(tn, &save, why, cap);
 		if (rc == TT_OK && cfg->keep_dht_key) {
@@ -239,14 +238,12 @@ int toxnet_new(
 		rc = tox_start(tn, &save, dht_secret, why, cap);
 	if (rc != TT_OK)
 		goto out;
-	if (!save.data) { /* a new identity is on the disk before anybody is told of it */
-		tn->save_due = true;
-		rc = toxnet_save(tn);
-		if (rc != TT_OK) {
-			say("cannot save the identity in %s: %s", cfg->data_dir, strerror(errno));
-			tn->save_due = false;
+	if (!save.data && tn->dir) {
+		/* on the disk before anybody is told of it */
+		rc = toxnet_identity_save(tn, why, cap);
+		if (rc != TT_OK)
 			goto out;
-		}
+		tt_info(tn->cfg.log, "made a new identity in %s", tn->dir);
 	}
 	tn->cfg.data_dir = tn->cfg.proxy_host = NULL;
 	toxnet_haste_start(tn);
@@ -266,11 +263,13 @@ void toxnet_free(struct toxnet *tn)
 	if (tn->tox) {
 		if (tn->stats.iterations > 0)
 			tn->save_due = true; /* the DHT nodes that it knows by now */
+		tn->save_log.used = 0;       /* the last try is worth a line */
 		toxnet_save(tn);
 		io_detach(tn);
 		toxnet_haste_stop(tn);
 		tox_kill(tn->tox); /* tells the friends, who see us go at once */
 	}
+	tox_pass_key_free(tn->pass_key);
 	toxnet_dir_close(tn);
 	toxnet_boot_clear(&tn->boot);
 	toxnet_queue_clear(&tn->queue);
@@ -281,16 +280,13 @@ void toxnet_free(struct toxnet *tn)
 static int identity_peek(
 	const struct toxnet_config *cfg, uint8_t id[TT_TOXID_LEN], char *why, size_t cap)
 {
-	struct toxnet tn = {.cfg = *cfg, .lock_fd = -1};
+	struct toxnet tn = {.cfg = *cfg, .dir_fd = -1, .lock_fd = -1};
 	struct toxnet_blob save = {0};
 	Tox_Err_New err = TOX_ERR_NEW_OK;
 
-	tn.dir_fd = open(cfg->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (tn.dir_fd < 0) {
-		say("cannot use the data directory %s: %s", cfg->data_dir, strerror(errno));
-		return TT_EIO;
-	}
-	int rc = toxnet_identity_load(&tn, &save, why, cap);
+	int rc = toxnet_dir_open(&tn, cfg->data_dir, false, why, cap);
+	if (rc == TT_OK)
+		rc = toxnet_identity_load(&tn, &save, why, cap);
 	if (rc == TT_OK && !save.data) {
 		say("the other toxtun has not made its identity yet; try again");
 		rc = TT_EBUSY;
@@ -303,20 +299,22 @@ static int identity_peek(
 		tox_self_get_address(tn.tox, id);
 		tox_kill(tn.tox);
 	}
+	tox_pass_key_free(tn.pass_key);
 	toxnet_blob_clear(&save);
 	toxnet_dir_close(&tn);
 	return rc;
 }
 
-int toxnet_identity(const char *data_dir, const struct tt_log *log, uint8_t id[TT_TOXID_LEN],
-	char *why, size_t cap)
+int toxnet_identity(
+	const struct toxnet_config *cfg, uint8_t id[TT_TOXID_LEN], char *why, size_t cap)
 {
-	struct toxnet_config cfg = {.data_dir = data_dir, .log = log};
+	struct toxnet_config offline = {
+		.data_dir = cfg->data_dir, .passphrase = cfg->passphrase, .log = cfg->log};
 	struct toxnet *tn;
 
-	int rc = toxnet_new(&tn, &cfg, 0, why, cap);
+	int rc = toxnet_new(&tn, &offline, 0, why, cap);
 	if (rc == TT_EBUSY)
-		return identity_peek(&cfg, id, why, cap);
+		return identity_peek(&offline, id, why, cap);
 	if (rc == TT_OK) {
 		toxnet_self_id(tn, id);
 		toxnet_free(tn);

@@ -41,9 +41,28 @@ enum toxnet_path {
 /** How packets of the Tox UDP socket travel, see toxnet_io.h. */
 enum toxnet_io_level { TOXNET_IO_PLAIN, TOXNET_IO_MMSG, TOXNET_IO_GSO };
 
+#define TOXNET_PASSPHRASE_MAX 1024
+
+enum toxnet_passphrase_for {
+	TOXNET_PASSPHRASE_OPEN, /* of the save file as it is */
+	TOXNET_PASSPHRASE_NEW,  /* for the one that is about to be written */
+};
+
+/** Where the passphrase of the save file comes from. */
+struct toxnet_passphrase {
+	/**
+	 * Puts it into dst and returns its length; 0: there is none; -1, with a sentence in `why`:
+	 * it cannot be had. `tries` counts the wrong ones for the same file.
+	 */
+	int (*get)(void *user, enum toxnet_passphrase_for what, unsigned tries,
+		char dst[TOXNET_PASSPHRASE_MAX], char *why, size_t cap);
+	void *user;
+};
+
 struct toxnet_config {
 	const char *data_dir; /* NULL: an identity in memory only (ping's, bench's, tests') */
-	bool keep_dht_key;    /* in the data directory; else each start has a new one */
+	struct toxnet_passphrase passphrase; /* without `get` a new identity is in plain text */
+	bool keep_dht_key; /* in the data directory; else each start has a new one */
 	bool udp, lan;
 	/*
 	 * Use TCP relays. Without, none is ever added, but toxcore may still connect to one that a
@@ -69,27 +88,35 @@ struct toxnet_config {
 
 /**
  * Loads or creates the identity and starts the node. TT_OK; TT_EBUSY: another process has the data
- * directory; TT_EPERM: directory or file is not readable or writable; TT_EPROTO: the save file is
- * damaged (it is left alone, never replaced); TT_EIO; TT_EINVAL: a port or the proxy cannot be
- * used; TT_ENOMEM. For each of them a sentence for the user goes to `why` (cap bytes).
+ * directory; TT_EPERM: directory or file is not readable or writable, or the passphrase is wrong;
+ * TT_EPROTO: the save file is damaged (it is left alone, never replaced); TT_EIO; TT_EINVAL: a port
+ * or the proxy cannot be used; TT_ENOMEM. For each of them a sentence for the user goes to `why`
+ * (cap bytes).
  */
 int toxnet_new(
 	struct toxnet **out, const struct toxnet_config *cfg, tt_time now, char *why, size_t cap);
 
 /**
  * The Tox ID of a data directory, made there when it has none, also while another process runs on
- * it. Starts no network. Errors as toxnet_new.
+ * it. Starts no network; of cfg only data_dir, passphrase and log count. Errors as toxnet_new.
  */
-int toxnet_identity(const char *data_dir, const struct tt_log *log, uint8_t id[TT_TOXID_LEN],
-	char *why, size_t cap);
+int toxnet_identity(
+	const struct toxnet_config *cfg, uint8_t id[TT_TOXID_LEN], char *why, size_t cap);
+
+/**
+ * Writes the save file anew, with the passphrase for TOXNET_PASSPHRASE_NEW or in plain text without
+ * one. TT_ENOENT: there is none yet. Otherwise as toxnet_identity, but TT_EBUSY while another
+ * process has the directory.
+ */
+int toxnet_passphrase_change(const struct toxnet_config *cfg, char *why, size_t cap);
 
 /** Saves the identity, tells the friends that we go and closes everything. May be NULL. */
 void toxnet_free(struct toxnet *tn);
 
 /**
- * Writes the save file now if something changed: temporary file, fsync, rename. TT_OK or TT_EIO.
- * toxnet_iterate does it too: a second after a change of friends or after coming online, and every
- * five minutes.
+ * Writes the save file now if something changed: temporary file, fsync, rename. TT_OK, or an error
+ * that is in the log, once in ten minutes. toxnet_iterate does it too: a second after a change of
+ * friends or after coming online, every five minutes, and every minute after it has failed.
  */
 int toxnet_save(struct toxnet *tn);
 
@@ -204,9 +231,11 @@ void toxnet_flush(struct toxnet *tn);
 /** "plain", "mmsg" or "gso". */
 const char *toxnet_io_level_name(enum toxnet_io_level level);
 
-/**
- * Once for the process: no core dumps, no debugger of another user, and all memory locked where the
- * system allows it; the log says when it does not. True when it is locked.
+/** Once for the process, before it has secrets: no core dumps, no debugger of another user. */
+void toxnet_protect_process(void);
+
+/** The same, and all memory locked where the system allows it; the log says when it does not. True
+ * when it is locked.
  */
 bool toxnet_protect_memory(const struct tt_log *log);
 

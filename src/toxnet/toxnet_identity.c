@@ -1,27 +1,19 @@
 /*
- * The data directory:
+ * What is in the data directory:
  *   lock          held with flock for as long as the process lives; says its pid
- *   identity.tox  toxcore's save file: secret key, friends, known DHT nodes
+ *   identity.tox  toxcore's save file: secret key, friends, known DHT nodes; in plain text, or
+ *                 encrypted with a passphrase in the format of toxencryptsave
  *   node.key      secret half of the DHT key, for `toxtun node` only
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "toxnet_int.h"
 #include "tt_err.h"
 
-#define LOCK_FILE "lock"
-#define SAVE_FILE "identity.tox"
 #define NODE_KEY_FILE "node.key"
-#define SAVE_MAX (16u << 20)
 
 /* toxcore/state.h and Messenger.h: how a save file is laid out, integers little endian. */
 #define SAVE_MAGIC 0x15ed1b1fu
@@ -30,248 +22,6 @@
 #define SAVE_SECTION_END 255u
 
 #define say(...) snprintf(why, cap, __VA_ARGS__)
-
-static int os_error(int err)
-{
-	switch (err) {
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return TT_EPERM;
-	case ENOMEM:
-		return TT_ENOMEM;
-	default:
-		return TT_EIO;
-	}
-}
-
-/* mkdir -p; what is made is private, parents too (XDG base directory specification). */
-static int make_dirs(const char *path)
-{
-	char part[4096];
-	size_t len = strlen(path);
-	if (len == 0 || len >= sizeof(part)) {
-		errno = len == 0 ? ENOENT : ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(part, path, len + 1);
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			return -1;
-		*p = '/';
-	}
-	return mkdir(part, 0700) != 0 && errno != EEXIST ? -1 : 0;
-}
-
-/* True for a directory with a save file or with nothing in it. */
-static bool dir_is_ours(int fd)
-{
-	if (faccessat(fd, SAVE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return true;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	if (!dir) {
-		if (copy >= 0)
-			close(copy);
-		return false;
-	}
-	bool empty = true;
-	for (struct dirent *e; empty && (e = readdir(dir));)
-		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-	closedir(dir);
-	return empty;
-}
-
-static int dir_check(struct toxnet *tn, const char *path, char *why, size_t cap)
-{
-	struct stat st;
-	if (fstat(tn->dir_fd, &st) != 0) {
-		int err = errno;
-		say("%s: %s", path, strerror(err));
-		return os_error(err);
-	}
-	if (st.st_uid != geteuid()) {
-		say("the data directory %s belongs to user %u and we are user %u", path,
-			(unsigned)st.st_uid, (unsigned)geteuid());
-		return TT_EPERM;
-	}
-	if ((st.st_mode & 077) == 0)
-		return TT_OK;
-	/* Somebody who points -d at /etc must not find it closed to everybody else. */
-	if (!dir_is_ours(tn->dir_fd)) {
-		if ((st.st_mode & 022) == 0) {
-			tt_warn(tn->cfg.log, "the data directory %s is readable by other users",
-				path);
-			return TT_OK;
-		}
-		say("the data directory %s is writable by other users and holds files that are not "
-		    "ours; give toxtun a directory of its own",
-			path);
-		return TT_EPERM;
-	}
-	if (fchmod(tn->dir_fd, 0700) != 0) {
-		int err = errno;
-		say("the data directory %s is open to other users and cannot be closed: %s", path,
-			strerror(err));
-		return os_error(err);
-	}
-	tt_warn(tn->cfg.log, "the data directory %s was open to other users (mode %03o), now 700",
-		path, (unsigned)st.st_mode & 0777u);
-	return TT_OK;
-}
-
-static int dir_lock(struct toxnet *tn, const char *path, char *why, size_t cap)
-{
-	char pid[32];
-	tn->lock_fd =
-		openat(tn->dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (tn->lock_fd < 0) {
-		int err = errno;
-		say("%s/" LOCK_FILE ": %s", path, strerror(err));
-		return os_error(err);
-	}
-	/* flock, not fcntl: it also holds between two nodes of one process. */
-	if (flock(tn->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		int err = errno;
-		if (err != EWOULDBLOCK) {
-			say("%s/" LOCK_FILE ": %s", path, strerror(err));
-			return os_error(err);
-		}
-		ssize_t n = pread(tn->lock_fd, pid, sizeof(pid) - 1, 0);
-		pid[n > 0 ? n : 0] = '\0';
-		pid[strspn(pid, "0123456789")] = '\0';
-		say("the data directory %s is in use by another toxtun%s%s; stop it or choose "
-		    "another with --data-dir",
-			path, pid[0] ? ", pid " : "", pid);
-		return TT_EBUSY;
-	}
-	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(tn->lock_fd, 0) != 0 || pwrite(tn->lock_fd, pid, (size_t)n, 0) != n)
-		tt_warn(tn->cfg.log, "%s/" LOCK_FILE ": %s", path, strerror(errno));
-	return TT_OK;
-}
-
-int toxnet_dir_open(struct toxnet *tn, const char *path, char *why, size_t cap)
-{
-	if (make_dirs(path) != 0 ||
-		(tn->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		int err = errno;
-		say("cannot use the data directory %s: %s", path, strerror(err));
-		return os_error(err);
-	}
-	int rc = dir_check(tn, path, why, cap);
-	return rc == TT_OK ? dir_lock(tn, path, why, cap) : rc;
-}
-
-void toxnet_dir_close(struct toxnet *tn)
-{
-	if (tn->lock_fd >= 0)
-		close(tn->lock_fd);
-	if (tn->dir_fd >= 0)
-		close(tn->dir_fd);
-	tn->lock_fd = tn->dir_fd = -1;
-}
-
-void toxnet_blob_clear(struct toxnet_blob *b)
-{
-	if (b->data) {
-		sodium_memzero(b->data, b->len);
-		free(b->data);
-	}
-	*b = (struct toxnet_blob){0};
-}
-
-/* A whole file of secrets. TT_ENOENT, or an error with its sentence. */
-static int file_read(
-	const struct toxnet *tn, const char *name, struct toxnet_blob *out, char *why, size_t cap)
-{
-	int rc = TT_OK;
-	struct toxnet_blob b = {0};
-	struct stat st;
-	int fd = openat(tn->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && errno == ENOENT)
-		return TT_ENOENT;
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		rc = os_error(errno);
-		say("%s in the data directory cannot be read: %s", name, strerror(errno));
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > (off_t)SAVE_MAX) {
-		rc = TT_EPROTO;
-		say("%s in the data directory is %s; it was left alone, restore it from a copy or "
-		    "remove it to start with a new identity",
-			name, st.st_size == 0 ? "empty" : "damaged");
-		goto out;
-	}
-	if ((st.st_mode & 077) != 0) {
-		tt_warn(tn->cfg.log, "%s was readable by other users (mode %03o)%s", name,
-			(unsigned)st.st_mode & 0777u,
-			fchmod(fd, 0600) == 0 ? ", now 600" : " and that cannot be changed");
-	}
-	b.len = (size_t)st.st_size;
-	b.data = malloc(b.len);
-	if (!b.data) {
-		rc = TT_ENOMEM;
-		say("out of memory");
-		goto out;
-	}
-	for (size_t got = 0; got < b.len;) {
-		ssize_t n = read(fd, b.data + got, b.len - got);
-		if (n <= 0) {
-			rc = TT_EIO;
-			say("%s in the data directory cannot be read: %s", name,
-				n < 0 ? strerror(errno) : "it became shorter");
-			goto out;
-		}
-		got += (size_t)n;
-	}
-	*out = b;
-	b = (struct toxnet_blob){0};
-out:
-	toxnet_blob_clear(&b);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* Never leaves anything but the old or the new file. errno says why on TT_EIO. */
-static int file_write(const struct toxnet *tn, const char *name, const uint8_t *data, size_t len)
-{
-	char tmp[64];
-	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-	/* We hold the lock, so what is left of an earlier try is nobody's. */
-	unlinkat(tn->dir_fd, tmp, 0);
-	int fd = openat(tn->dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return TT_EIO;
-	bool ok = true;
-	for (size_t put = 0; ok && put < len;) {
-		ssize_t n = write(fd, data + put, len - put);
-		ok = n > 0 || (n < 0 && errno == EINTR);
-		put += n > 0 ? (size_t)n : 0;
-	}
-	ok = ok && fsync(fd) == 0;
-	int err = errno;
-	if (close(fd) != 0 && ok) {
-		ok = false;
-		err = errno;
-	}
-	if (ok && renameat(tn->dir_fd, tmp, tn->dir_fd, name) != 0) {
-		ok = false;
-		err = errno;
-	}
-	if (!ok) {
-		unlinkat(tn->dir_fd, tmp, 0);
-		errno = err;
-		return TT_EIO;
-	}
-	fsync(tn->dir_fd); /* some file systems cannot; the file itself is safe */
-	return TT_OK;
-}
 
 static uint32_t get_u32(const uint8_t *p)
 {
@@ -308,37 +58,175 @@ static bool save_is_whole(const uint8_t *p, size_t len)
 	return false;
 }
 
-int toxnet_identity_load(const struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap)
+static int damaged(const struct toxnet *tn, const char *name, char *why, size_t cap)
 {
-	int rc = file_read(tn, SAVE_FILE, out, why, cap);
-	if (rc == TT_ENOENT)
-		return TT_OK;
-	if (rc == TT_OK && !save_is_whole(out->data, out->len)) {
-		toxnet_blob_clear(out);
-		say(SAVE_FILE " in the data directory is damaged or encrypted; it was left alone, "
-			      "restore it from a copy or remove it to start with a new identity");
-		rc = TT_EPROTO;
+	say("%s/%s is damaged; it was left alone, restore it from a copy or remove it to start "
+	    "with a new one",
+		tn->dir, name);
+	return TT_EPROTO;
+}
+
+static int ask(const struct toxnet *tn, enum toxnet_passphrase_for what, unsigned tries,
+	char text[TOXNET_PASSPHRASE_MAX], char *why, size_t cap)
+{
+	const struct toxnet_passphrase *p = &tn->cfg.passphrase;
+
+	return p->get ? p->get(p->user, what, tries, text, why, cap) : 0;
+}
+
+/* Deriving a key takes a second on purpose, so it is done once and the key kept for the saves. */
+static Tox_Pass_Key *derive(const char *text, int len, const uint8_t *salt)
+{
+	const uint8_t *p = (const uint8_t *)text;
+
+	return salt ? tox_pass_key_derive_with_salt(p, (size_t)len, salt, NULL)
+		    : tox_pass_key_derive(p, (size_t)len, NULL);
+}
+
+/* One try. TT_OK with *out, TT_EPERM: it is the wrong key. */
+static int decrypt_with(
+	const Tox_Pass_Key *key, const struct toxnet_blob *in, struct toxnet_blob *out)
+{
+	struct toxnet_blob b = {.len = in->len - TOX_PASS_ENCRYPTION_EXTRA_LENGTH};
+
+	b.data = malloc(b.len);
+	if (!b.data)
+		return TT_ENOMEM;
+	if (!tox_pass_key_decrypt(key, in->data, in->len, b.data, NULL)) {
+		toxnet_blob_clear(&b);
+		return TT_EPERM;
 	}
+	*out = b;
+	return TT_OK;
+}
+
+/* Asks until the passphrase is right or there are no more; replaces the text of *b. */
+static int decrypt(struct toxnet *tn, struct toxnet_blob *b, char *why, size_t cap)
+{
+	uint8_t salt[TOX_PASS_SALT_LENGTH];
+	char text[TOXNET_PASSPHRASE_MAX];
+	struct toxnet_blob plain = {0};
+	int rc = TT_EPERM;
+
+	tox_get_salt(b->data, salt, NULL); /* fails only for what is not encrypted */
+	for (unsigned tries = 0; rc == TT_EPERM; tries++) {
+		int len = ask(tn, TOXNET_PASSPHRASE_OPEN, tries, text, why, cap);
+		if (len == 0)
+			say("%s/" TOXNET_SAVE_FILE " is encrypted and its passphrase is not known",
+				tn->dir);
+		if (len <= 0)
+			return TT_EPERM;
+		Tox_Pass_Key *key = derive(text, len, salt);
+		sodium_memzero(text, sizeof(text));
+		rc = key ? decrypt_with(key, b, &plain) : TT_ENOMEM;
+		if (rc == TT_OK)
+			tn->pass_key = key;
+		else
+			tox_pass_key_free(key);
+	}
+	if (rc == TT_OK) {
+		toxnet_blob_clear(b);
+		*b = plain;
+	} else {
+		say("out of memory");
+	}
+	return rc;
+}
+
+/* Whatever is written from now on is encrypted with the new passphrase, or with none. */
+static int take_new_passphrase(struct toxnet *tn, char *why, size_t cap)
+{
+	char text[TOXNET_PASSPHRASE_MAX];
+	Tox_Pass_Key *key = NULL;
+
+	int len = ask(tn, TOXNET_PASSPHRASE_NEW, 0, text, why, cap);
+	if (len < 0)
+		return TT_EPERM;
+	if (len > 0) {
+		key = derive(text, len, NULL);
+		sodium_memzero(text, sizeof(text));
+		if (!key) {
+			say("out of memory");
+			return TT_ENOMEM;
+		}
+	}
+	tox_pass_key_free(tn->pass_key);
+	tn->pass_key = key;
+	return TT_OK;
+}
+
+/* The save as toxcore wants it. TT_ENOENT when there is none yet. */
+static int load(struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap)
+{
+	struct toxnet_blob b = {0};
+	int rc = toxnet_file_read(tn, TOXNET_SAVE_FILE, &b, why, cap);
+
+	if (rc == TT_OK && b.len > TOX_PASS_ENCRYPTION_EXTRA_LENGTH &&
+		tox_is_data_encrypted(b.data))
+		rc = decrypt(tn, &b, why, cap);
+	if (rc == TT_OK && !save_is_whole(b.data, b.len))
+		rc = damaged(tn, TOXNET_SAVE_FILE, why, cap);
+	if (rc == TT_OK) {
+		*out = b;
+		b = (struct toxnet_blob){0};
+	}
+	toxnet_blob_clear(&b);
+	return rc;
+}
+
+int toxnet_identity_load(struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap)
+{
+	int rc = load(tn, out, why, cap);
+
+	return rc == TT_ENOENT ? take_new_passphrase(tn, why, cap) : rc;
+}
+
+/* Encrypts it, if it is to be, and writes it. */
+static int store(const struct toxnet *tn, const struct toxnet_blob *plain, char *why, size_t cap)
+{
+	if (!tn->pass_key)
+		return toxnet_file_write(tn, TOXNET_SAVE_FILE, plain->data, plain->len, why, cap);
+	struct toxnet_blob b = {.len = plain->len + TOX_PASS_ENCRYPTION_EXTRA_LENGTH};
+	int rc = TT_ENOMEM;
+	b.data = malloc(b.len);
+	if (b.data && tox_pass_key_encrypt(tn->pass_key, plain->data, plain->len, b.data, NULL))
+		rc = toxnet_file_write(tn, TOXNET_SAVE_FILE, b.data, b.len, why, cap);
+	else
+		say("out of memory");
+	toxnet_blob_clear(&b);
+	return rc;
+}
+
+int toxnet_passphrase_change(const struct toxnet_config *cfg, char *why, size_t cap)
+{
+	struct toxnet tn = {.cfg = *cfg, .dir_fd = -1, .lock_fd = -1};
+	struct toxnet_blob save = {0};
+
+	int rc = toxnet_dir_open(&tn, cfg->data_dir, true, why, cap);
+	if (rc == TT_OK)
+		rc = load(&tn, &save, why, cap);
+	if (rc == TT_OK)
+		rc = take_new_passphrase(&tn, why, cap);
+	if (rc == TT_OK)
+		rc = store(&tn, &save, why, cap);
+	tox_pass_key_free(tn.pass_key);
+	toxnet_blob_clear(&save);
+	toxnet_dir_close(&tn);
 	return rc;
 }
 
 int toxnet_node_key(const struct toxnet *tn, uint8_t secret[TT_KEY_LEN], char *why, size_t cap)
 {
 	struct toxnet_blob b = {0};
-	int rc = file_read(tn, NODE_KEY_FILE, &b, why, cap);
+	int rc = toxnet_file_read(tn, NODE_KEY_FILE, &b, why, cap);
 
 	if (rc == TT_OK && b.len != TT_KEY_LEN) {
-		say(NODE_KEY_FILE
-			" in the data directory is damaged; it was left alone, restore it "
-			"from a copy or remove it to start with a new node key");
-		rc = TT_EPROTO;
+		rc = damaged(tn, NODE_KEY_FILE, why, cap);
 	} else if (rc == TT_OK) {
 		memcpy(secret, b.data, TT_KEY_LEN);
 	} else if (rc == TT_ENOENT) {
 		randombytes_buf(secret, TT_KEY_LEN);
-		rc = file_write(tn, NODE_KEY_FILE, secret, TT_KEY_LEN);
-		if (rc != TT_OK)
-			say("cannot write " NODE_KEY_FILE ": %s", strerror(errno));
+		rc = toxnet_file_write(tn, NODE_KEY_FILE, secret, TT_KEY_LEN, why, cap);
 	}
 	toxnet_blob_clear(&b);
 	return rc;
@@ -350,24 +238,38 @@ void toxnet_save_soon(struct toxnet *tn)
 	tn->save_at = tt_time_min(tn->save_at, tn->now + TT_S(1));
 }
 
+int toxnet_identity_save(struct toxnet *tn, char *why, size_t cap)
+{
+	struct toxnet_blob b = {.len = tox_get_savedata_size(tn->tox)};
+	int rc = TT_ENOMEM;
+
+	b.data = malloc(b.len);
+	if (!b.data) {
+		say("out of memory");
+		return rc;
+	}
+	tox_get_savedata(tn->tox, b.data);
+	rc = store(tn, &b, why, cap);
+	toxnet_blob_clear(&b);
+	return rc;
+}
+
 int toxnet_save(struct toxnet *tn)
 {
-	struct toxnet_blob b = {0};
+	char why[512];
 
 	if (!tn->save_due || tn->dir_fd < 0)
 		return TT_OK;
-	b.len = tox_get_savedata_size(tn->tox);
-	b.data = malloc(b.len);
-	if (!b.data)
-		return TT_EIO;
-	tox_get_savedata(tn->tox, b.data);
-	int rc = file_write(tn, SAVE_FILE, b.data, b.len);
-	int err = errno;
-	toxnet_blob_clear(&b);
+	int rc = toxnet_identity_save(tn, why, sizeof(why));
+	if (rc != TT_OK && tt_ratelimit_take(&tn->save_log, tn->now))
+		tt_error(tn->cfg.log,
+			"the identity is not saved (friends may be missing after a "
+			"restart): %s",
+			why);
+	if (rc == TT_OK && tn->save_failed)
+		tt_warn(tn->cfg.log, "the identity is saved again");
+	tn->save_due = tn->save_failed = rc != TT_OK;
 	if (rc == TT_OK)
-		tn->save_due = false;
-	else
-		tt_error(tn->cfg.log, "cannot save the identity: %s", strerror(err));
-	errno = err;
+		tn->save_log.used = 0;
 	return rc;
 }

@@ -3,6 +3,7 @@
 #define TOXNET_INT_H
 
 #include <tox/tox.h>
+#include <tox/toxencryptsave.h>
 
 #include "toxnet.h"
 #include "toxnet_io.h"
@@ -34,15 +35,19 @@ struct toxnet_boot {
 struct toxnet {
 	struct toxnet_config cfg; /* its strings are not kept */
 	Tox *tox;
-	int dir_fd;  /* data directory, -1 without one */
+	char *dir;   /* data directory, for messages; NULL without one */
+	int dir_fd;  /* -1 without one */
 	int lock_fd; /* -1 without one */
 	int udp_fd;  /* toxcore's, not ours to close; -1 without UDP */
 	uint16_t udp_port;
 	tt_time now;
 	tt_time save_at;
-	bool save_due;      /* something worth keeping changed */
-	bool paths_changed; /* since any_by_tcp was found out */
-	bool any_by_tcp;    /* a friend is reached through a relay */
+	bool save_due;    /* something worth keeping changed */
+	bool save_failed; /* the last try */
+	struct tt_ratelimit save_log;
+	Tox_Pass_Key *pass_key; /* encrypts the save file; NULL: it is in plain text */
+	bool paths_changed;     /* since any_by_tcp was found out */
+	bool any_by_tcp;        /* a friend is reached through a relay */
 	enum toxnet_path self_path;
 	struct toxnet_queue queue;
 	struct toxnet_boot boot;
@@ -69,17 +74,31 @@ void toxnet_boot_clear(struct toxnet_boot *b);
 void toxnet_boot_run(struct toxnet *tn);
 void toxnet_boot_path_changed(struct toxnet *tn, enum toxnet_path from, enum toxnet_path to);
 
-/* toxnet_identity.c */
+/* toxnet_dir.c; what fails says so, and what to do, in `why` */
+#define TOXNET_SAVE_FILE "identity.tox"
 struct toxnet_blob {
 	uint8_t *data; /* NULL: there is none */
 	size_t len;
 };
-/* Opens (or makes) and locks the data directory. */
-int toxnet_dir_open(struct toxnet *tn, const char *path, char *why, size_t cap);
-void toxnet_dir_close(struct toxnet *tn);
-/* Reads and checks the save file; TT_OK with no data when there is none yet. */
-int toxnet_identity_load(const struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap);
 void toxnet_blob_clear(struct toxnet_blob *b);
+/* Opens (or makes) the data directory, and locks it; without `lock` to have a look only. */
+int toxnet_dir_open(struct toxnet *tn, const char *path, bool lock, char *why, size_t cap);
+void toxnet_dir_close(struct toxnet *tn);
+/* A whole file. TT_ENOENT when there is none at all: then, and only then, a new one may be made. */
+int toxnet_file_read(
+	const struct toxnet *tn, const char *name, struct toxnet_blob *out, char *why, size_t cap);
+/* Never leaves anything but the old or the new file. */
+int toxnet_file_write(const struct toxnet *tn, const char *name, const uint8_t *data, size_t len,
+	char *why, size_t cap);
+
+/* toxnet_identity.c */
+/*
+ * Reads, decrypts and checks the save file. With none yet: TT_OK and no data, and the passphrase
+ * for a new one is known.
+ */
+int toxnet_identity_load(struct toxnet *tn, struct toxnet_blob *out, char *why, size_t cap);
+/* Writes it now. */
+int toxnet_identity_save(struct toxnet *tn, char *why, size_t cap);
 /* The secret half of the DHT key of `toxtun node`, made at the first start. */
 int toxnet_node_key(const struct toxnet *tn, uint8_t secret[TT_KEY_LEN], char *why, size_t cap);
 

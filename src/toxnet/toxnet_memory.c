@@ -20,12 +20,19 @@ static bool lock_all(void)
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
-bool toxnet_protect_memory(const struct tt_log *log)
+void toxnet_protect_process(void)
 {
-	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY}, now = {0};
+	struct rlimit none = {0, 0};
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
+}
+
+bool toxnet_protect_memory(const struct tt_log *log)
+{
+	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY}, now = {0};
+
+	toxnet_protect_process();
 	/* With a limit, locking what is yet to come would make later allocations fail. */
 	setrlimit(RLIMIT_MEMLOCK, &all);
 	if (getrlimit(RLIMIT_MEMLOCK, &now) != 0 || now.rlim_cur != RLIM_INFINITY) {

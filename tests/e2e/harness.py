@@ -390,11 +390,11 @@ class Target:
 
 
 def run_cli(*args, timeout=30 * PATIENCE, home, env=None):
-    """Runs toxtun to its end: a CompletedProcess with text output."""
+    """Runs toxtun to its end, without a terminal: a CompletedProcess with text output."""
     return subprocess.run(
         [str(TOXTUN), *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=timeout, env={**environment(home), **(env or {})}, preexec_fn=die_with_parent,
-        check=False)
+        start_new_session=True, check=False)
 
 
 def own_id(data_dir, home):

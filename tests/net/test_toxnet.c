@@ -1,5 +1,5 @@
 /*
- * The Tox node: identity on disk, and a private Tox network of one node and two peers in this
+ * The Tox node: a private Tox network of one node and two peers in this
  * process, on the loopback of a network namespace that the test makes for itself.
  */
 #include <setjmp.h>
@@ -23,266 +23,16 @@
 #include <unistd.h>
 
 #include "namespace.h"
+#include "node.h"
 #include "toxnet.h"
 #include "toxnet_symbols.h"
 #include "tt_err.h"
 
-static tt_time clock_now(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return TT_S((tt_time)ts.tv_sec) + (tt_time)ts.tv_nsec / 1000;
-}
-
-static void log_write(void *user, enum tt_log_level level, const char *line)
-{
-	(void)level;
-	char *last = user;
-	if (getenv("TEST_LOG"))
-		fprintf(stderr, "# %s\n", line);
-	snprintf(last, 256, "%s", line);
-}
-
-struct files {
-	char root[64], dir[128];
-	char last_line[256];
-	struct tt_log log;
-};
-
-static int files_setup(void **state)
-{
-	struct files *f = calloc(1, sizeof(*f));
-	assert_non_null(f);
-	f->log = (struct tt_log){.write = log_write, .user = f->last_line, .level = TT_LOG_INFO};
-	snprintf(f->root, sizeof(f->root), "/tmp/test_toxnet.XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	snprintf(f->dir, sizeof(f->dir), "%s/a/b", f->root);
-	*state = f;
-	return 0;
-}
-
-static int files_teardown(void **state)
-{
-	struct files *f = *state;
-	static const char *const names[] = {"a/b/lock", "a/b/identity.tox", "a/b/node.key",
-		"a/b/identity.tox.tmp", "a/b/other", "a/b", "a"};
-	char path[256];
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->root, names[i]);
-		remove(path);
-	}
-	assert_int_equal(rmdir(f->root), 0); /* nothing else was left behind */
-	free(f);
-	return 0;
-}
-
-static const char *in_dir(const struct files *f, const char *name, char dst[256])
-{
-	snprintf(dst, 256, "%s/%s", f->dir, name);
-	return dst;
-}
-
-static int start_as(struct files *f, bool node, struct toxnet **out, char why[256])
-{
-	struct toxnet_config cfg = {
-		.data_dir = f->dir, .keep_dht_key = node, .udp = true, .log = &f->log};
-	why[0] = '\0';
-	return toxnet_new(out, &cfg, clock_now(), why, 256);
-}
-
-static int start(struct files *f, struct toxnet **out, char why[256])
-{
-	return start_as(f, false, out, why);
-}
-
-static unsigned mode_of(const char *path)
-{
-	struct stat st;
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_mode & 0777u;
-}
-
-static size_t slurp(const char *path, uint8_t *dst, size_t cap)
-{
-	int fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	ssize_t n = read(fd, dst, cap);
-	assert_true(n >= 0);
-	close(fd);
-	return (size_t)n;
-}
-
-static void spit(const char *path, const uint8_t *src, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, src, n), n);
-	close(fd);
-}
-
-static void identity_is_private_and_persists(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn;
-	uint8_t id[2][TT_TOXID_LEN], dht[2][TT_KEY_LEN], key[TT_KEY_LEN], other[TT_KEY_LEN] = {9};
-	char why[256], path[256];
-	uint32_t number = 7;
-
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(start(f, &tn, why), TT_OK);
-		toxnet_self_id(tn, id[i]);
-		toxnet_self_key(tn, key);
-		assert_memory_equal(key, id[i], TT_KEY_LEN);
-		toxnet_dht_key(tn, dht[i]);
-		if (i == 0) {
-			assert_int_equal(toxnet_friend_accept(tn, other, &number), TT_OK);
-			assert_int_equal(toxnet_friend_accept(tn, key, &number), TT_EINVAL);
-		}
-		assert_int_equal(toxnet_friend_find(tn, other), number);
-		assert_int_equal(toxnet_friend_count(tn), 1);
-		toxnet_free(tn);
-	}
-	assert_memory_equal(id[0], id[1], TT_TOXID_LEN);
-	assert_memory_not_equal(dht[0], dht[1], TT_KEY_LEN); /* only a node keeps this one */
-	assert_int_equal(mode_of(f->dir), 0700);
-	assert_int_equal(mode_of(in_dir(f, "identity.tox", path)), 0600);
-	toxnet_free(NULL);
-}
-
-static void new_identity_is_on_the_disk_at_once(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn;
-	char why[256], path[256];
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	assert_int_equal(access(in_dir(f, "identity.tox", path), R_OK), 0);
-	toxnet_free(tn);
-}
-
-static void node_keeps_its_dht_key(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn;
-	uint8_t dht[3][TT_KEY_LEN];
-	char why[256], path[256];
-	for (int i = 0; i < 3; i++) {
-		if (i == 2)
-			unlink(in_dir(f, "node.key", path));
-		assert_int_equal(start_as(f, true, &tn, why), TT_OK);
-		toxnet_dht_key(tn, dht[i]);
-		toxnet_free(tn);
-		assert_int_equal(mode_of(in_dir(f, "node.key", path)), 0600);
-	}
-	assert_memory_equal(dht[0], dht[1], TT_KEY_LEN);
-	assert_memory_not_equal(dht[0], dht[2], TT_KEY_LEN);
-
-	spit(in_dir(f, "node.key", path), dht[0], 31);
-	assert_int_equal(start_as(f, true, &tn, why), TT_EPROTO);
-	assert_non_null(strstr(why, "node.key"));
-}
-
-static void data_directory_has_one_owner(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn, *second = NULL;
-	char why[256], pid[32];
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	assert_int_equal(start(f, &second, why), TT_EBUSY);
-	assert_null(second);
-	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
-	assert_non_null(strstr(why, pid));
-	toxnet_free(tn);
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	toxnet_free(tn);
-
-	if (geteuid() == 0) { /* somebody else's */
-		assert_int_equal(chown(f->dir, 12345, 12345), 0);
-		assert_int_equal(start(f, &tn, why), TT_EPERM);
-		assert_non_null(strstr(why, "12345"));
-		assert_int_equal(chown(f->dir, 0, 0), 0);
-	}
-}
-
-static void damaged_save_is_left_alone(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn;
-	uint8_t good[8192], bad[8192], after[8192];
-	char why[256], path[256];
-
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	toxnet_free(tn);
-	in_dir(f, "identity.tox", path);
-	size_t len = slurp(path, good, sizeof(good));
-	assert_in_range(len, 100, sizeof(good) - 1);
-
-	size_t whole = len; /* toxcore pads the file with zeroes after its last section */
-	while (good[whole - 1] == 0)
-		whole--;
-	for (size_t cut = 0; cut < whole; cut++) {
-		spit(path, good, cut);
-		assert_int_equal(start(f, &tn, why), TT_EPROTO);
-		assert_true(strlen(why) > 20);
-		assert_int_equal(slurp(path, after, sizeof(after)), cut);
-		assert_memory_equal(after, good, cut);
-	}
-	for (size_t at = 0; at < 8 + 8 + 4 + 64; at++) { /* headers and keys, but not the nospam */
-		if (at >= 16 && at < 20)
-			continue;
-		memcpy(bad, good, len);
-		bad[at] ^= 0x10;
-		spit(path, bad, len);
-		int rc = start(f, &tn, why);
-		if (rc == TT_OK) {
-			print_error("byte %zu may change unnoticed\n", at);
-			toxnet_free(tn);
-		}
-		assert_int_equal(rc, TT_EPROTO);
-		assert_int_equal(slurp(path, after, sizeof(after)), len);
-		assert_memory_equal(after, bad, len);
-	}
-	unlink(path);
-	assert_int_equal(mkdir(path, 0700), 0); /* not a file at all */
-	assert_int_equal(start(f, &tn, why), TT_EPROTO);
-	assert_int_equal(rmdir(path), 0);
-	spit(path, good, len);
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	toxnet_free(tn);
-}
-
-static void open_permissions_are_closed_with_a_warning(void **state)
-{
-	struct files *f = *state;
-	struct toxnet *tn;
-	char why[256], path[256];
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	toxnet_free(tn);
-	in_dir(f, "identity.tox", path);
-
-	assert_int_equal(chmod(path, 0644), 0);
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	assert_non_null(strstr(f->last_line, "identity.tox"));
-	assert_int_equal(mode_of(path), 0600);
-	toxnet_free(tn);
-
-	assert_int_equal(chmod(f->dir, 0755), 0);
-	assert_int_equal(start(f, &tn, why), TT_OK);
-	assert_non_null(strstr(f->last_line, "755"));
-	assert_int_equal(mode_of(f->dir), 0700);
-	toxnet_free(tn);
-
-	/* A directory with files of somebody else is not changed. */
-	unlink(path);
-	unlink(in_dir(f, "lock", path));
-	spit(in_dir(f, "other", path), (const uint8_t *)"x", 1);
-	assert_int_equal(chmod(f->dir, 01777), 0);
-	assert_int_equal(start(f, &tn, why), TT_EPERM);
-	assert_int_equal(mode_of(f->dir), 0777);
-}
-
 static void unusable_ports_and_directories_say_why(void **state)
 {
-	struct files *f = *state;
+	char last_line[256];
+	struct tt_log log = {.write = log_write, .user = last_line, .level = TT_LOG_INFO};
+	(void)state;
 	struct toxnet *tn = NULL;
 	char why[256];
 	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
@@ -293,7 +43,7 @@ static void unusable_ports_and_directories_say_why(void **state)
 	uint16_t port = ntohs(sin6.sin6_port);
 
 	struct toxnet_config cfg = {
-		.udp = true, .udp_port_first = port, .udp_port_last = port, .log = &f->log};
+		.udp = true, .udp_port_first = port, .udp_port_last = port, .log = &log};
 	assert_int_equal(toxnet_new(&tn, &cfg, clock_now(), why, sizeof(why)), TT_EINVAL);
 	assert_non_null(strstr(why, "port"));
 	close(fd);
@@ -721,15 +471,8 @@ int main(void)
 		printf("1..0 # SKIP no network namespace for this user\n");
 		return 0;
 	}
-#define FILES(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
 	const struct CMUnitTest tests[] = {
-		FILES(identity_is_private_and_persists),
-		FILES(new_identity_is_on_the_disk_at_once),
-		FILES(node_keeps_its_dht_key),
-		FILES(data_directory_has_one_owner),
-		FILES(damaged_save_is_left_alone),
-		FILES(open_permissions_are_closed_with_a_warning),
-		FILES(unusable_ports_and_directories_say_why),
+		cmocka_unit_test(unusable_ports_and_directories_say_why),
 		cmocka_unit_test(friends_talk_over_udp),
 		cmocka_unit_test(friends_talk_through_the_nodes_relay),
 		cmocka_unit_test(toxcore_calls_the_replaced_symbols),

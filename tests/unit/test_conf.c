@@ -246,6 +246,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	struct fixture *f = fresh();
 	int rc = ini(f, "[options]\n"
 			"data-dir = /var/lib/tt\nid-file=/run/id\nsecret-file = s\nnodes = n.json\n"
+			"passphrase-file = p\n"
 			"kcp-mode = fast2\nconnect-timeout = 3\nidle-timeout = 0\n"
 			"resume-timeout = 86400\nexit-on-failure = yes\nno-default-nodes = on\n"
 			"no-udp = true\nno-relay = no\nno-lan = 1\nudp-port = 1000:2000\n"
@@ -260,6 +261,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	assert_string_equal(c->data_dir, "/var/lib/tt");
 	assert_string_equal(c->id_file, "/run/id");
 	assert_string_equal(c->secret_file, "s");
+	assert_string_equal(c->passphrase_file, "p");
 	assert_string_equal(c->nodes_file, "n.json");
 	assert_int_equal(c->mode, TT_MODE_FAST2);
 	assert_int_equal(c->connect_timeout_s, 3);
@@ -583,6 +585,7 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"client -W h:1", "-W", "not in this version"},
 		{"server -v=2", "-v", "takes no value"},
 		{"server --secret=hunter2", "--secret", "use --secret-file"},
+		{"server --passphrase hunter2", "--passphrase", "use --passphrase-file"},
 		{"status", "", "the command status is not in this version"},
 		{"top", "", "not in this version"},
 		{"sever", "", "did you mean server?"},
@@ -686,6 +689,9 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 		{"", "client " TOXID " -L 1:h:2/udp", "-L 1:h:2/udp", "UDP forwards are not"},
 		{"[client]\nd = udp:1:h:2:" KEY_A "\n", "check", "t.ini:2", "UDP forwards are not"},
 		{"", "server --no-udp --no-relay", "", "no way to reach"},
+		{"", "server --set-passphrase", "", "with toxtun id"},
+		{"", "id --set-passphrase --remove-passphrase", "", "one of them"},
+		{"", "id --new-passphrase-file f", "", "goes with set-passphrase"},
 		{"", "server --proxy http://h:1 --no-relay", "", "carries TCP only"},
 		{"[client]\na = 1:h:2:" KEY_A "\n", "client " TOXID " -L *:1:h:2", "-L *:1:h:2",
 			"port 1 is taken by a (t.ini:2) already"},
@@ -742,7 +748,8 @@ static void help_names_every_option_in_even_columns(void **state)
 		"no-default-nodes", "no-udp", "no-relay", "udp-port", "relay-port", "proxy",
 		"no-lan", "to", "allow", "secret-file", "stats", "connect-timeout", "idle-timeout",
 		"resume-timeout", "exit-on-failure", "verbose", "quiet", "log-format", "version",
-		"help", "id-file", "qr", "count", "no-bench", "seconds", "json"};
+		"help", "id-file", "qr", "count", "no-bench", "seconds", "json", "passphrase-file",
+		"set-passphrase", "remove-passphrase", "new-passphrase-file"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

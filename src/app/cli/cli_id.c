@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "config.h"
+#include "passphrase.h"
 #include "tt_err.h"
 
 #define QUIET 2 /* modules of margin; the standard's 4 do not fit a small terminal */
@@ -35,25 +36,57 @@ static int print_qr(const char *text)
 	return EXIT_OK;
 }
 
+/* TT_ENOENT when there is no identity yet: then the new one gets what was asked for. */
+static int change_passphrase(
+	const struct conf *conf, const struct toxnet_config *cfg, char *why, size_t cap)
+{
+	int rc = toxnet_passphrase_change(cfg, why, cap);
+
+	if (rc == TT_OK)
+		tt_info(cfg->log, "the identity in %s is %s now", cfg->data_dir,
+			conf->set_passphrase ? "encrypted with the new passphrase"
+					     : "not encrypted");
+	return rc;
+}
+
+static int print_id(const struct conf *conf, const uint8_t id[TT_TOXID_LEN])
+{
+	char hex[TT_TOXID_HEX + 1];
+
+	printf("%s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
+	return conf->qr ? print_qr(hex) : EXIT_OK;
+}
+
 int cli_id(struct conf *conf, const struct tt_log *log)
 {
 	char *dir = config_data_dir(conf);
+	bool change = conf->set_passphrase || conf->remove_passphrase;
 	uint8_t id[TT_TOXID_LEN];
-	char hex[TT_TOXID_HEX + 1], why[512] = "";
-	int rc = EXIT_OK;
+	char why[512] = "";
+	struct passphrase passphrase;
+	int exit_code = EXIT_OK, rc = TT_ENOENT;
 
 	if (!dir)
 		return EXIT_USAGE;
-	if (toxnet_identity(dir, log, id, why, sizeof(why)) != TT_OK) {
-		tt_error(log, "%s", why);
-		rc = EXIT_FAILED;
-	} else {
-		printf("%s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
-		if (conf->qr)
-			rc = print_qr(hex);
-		if (!cli_flush(log))
-			rc = EXIT_FAILED;
+	toxnet_protect_process();
+	struct toxnet_config cfg = {.data_dir = dir,
+		.passphrase = passphrase_source(&passphrase, conf, log, dir),
+		.log = log};
+	if (change)
+		rc = change_passphrase(conf, &cfg, why, sizeof(why));
+	if (rc == TT_ENOENT) {
+		rc = toxnet_identity(&cfg, id, why, sizeof(why));
+		if (rc == TT_OK) {
+			passphrase_warn_unused(&passphrase);
+			exit_code = print_id(conf, id);
+		}
 	}
+	if (rc != TT_OK) {
+		tt_error(log, "%s", why);
+		exit_code = EXIT_FAILED;
+	}
+	if (!cli_flush(log))
+		exit_code = EXIT_FAILED;
 	free(dir);
-	return rc;
+	return exit_code;
 }
