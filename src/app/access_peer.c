@@ -119,6 +119,17 @@ static int load_secret(
 	return rc;
 }
 
+/* Who looks at our environment (ps e, /proc/PID/environ) finds the secret there no more. */
+static void forget_environment(void)
+{
+	char *env = getenv("TOXTUN_SECRET");
+
+	if (!env)
+		return;
+	sodium_memzero(env, strlen(env));
+	unsetenv("TOXTUN_SECRET");
+}
+
 int peer_secret_hash(struct app *app)
 {
 	const char *file = app->conf->secret_file;
@@ -129,7 +140,9 @@ int peer_secret_hash(struct app *app)
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
 	app->has_secret = true;
-	return load_secret(app->log, file, app->secret);
+	int rc = load_secret(app->log, file, app->secret);
+	forget_environment();
+	return rc;
 }
 
 static void proof(const uint8_t secret[crypto_generichash_KEYBYTES_MAX],

@@ -5,9 +5,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "conn.h"
+#include "fd_limit.h"
 #include "listener.h"
 #include "memory.h"
 #include "nodes.h"
@@ -104,6 +104,23 @@ static void watch_tox(struct app *app)
 	free(fds);
 }
 
+/* Nothing new is opened, and what is open may end by itself, for a bounded time. */
+static void drain(struct app *app)
+{
+	app->draining = true;
+	app->drain_until = app_now(app) + TT_S(app->conf->drain_timeout_s);
+	listeners_close(app);
+	peers_drain(app);
+	if (app->n_conns > 0 && app->conf->drain_timeout_s > 0)
+		tt_info(app->log, "%zu connections have %u s to end; a second signal ends them",
+			app->n_conns, app->conf->drain_timeout_s);
+}
+
+static bool drained(const struct app *app)
+{
+	return app->n_conns == 0 || app_now(app) >= app->drain_until;
+}
+
 static void on_signal(void *user, int signo)
 {
 	struct app *app = user;
@@ -113,12 +130,16 @@ static void on_signal(void *user, int signo)
 			"SIGHUP: this version does not reload; restart it to read the file again");
 		return;
 	}
-	if (app->stopping) {
-		app->stop_at = 0; /* asked twice: at once */
+	if (app->draining || app->stopping) { /* asked twice: at once */
+		app_stop(app);
+		app->stop_at = 0;
 		return;
 	}
 	tt_info(app->log, "stopping (%s)", signo == SIGINT ? "interrupted" : "terminated");
-	app_stop(app);
+	if (signo == SIGTERM && app->running)
+		drain(app);
+	else
+		app_stop(app);
 }
 
 /* TOXTUN_IO names the best way of moving packets that may be tried: for tests and for trouble. */
@@ -171,18 +192,6 @@ static int start_tox(struct app *app, const char *data_dir)
 	return EXIT_OK;
 }
 
-/* Every connection takes a descriptor, and the usual soft limit of 1,024 is meant for select(2). */
-static void raise_fd_limit(const struct tt_log *log)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur == rl.rlim_max)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
-		tt_debug(log, "the limit of open files cannot be raised: %s", strerror(errno));
-}
-
 int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir)
 {
 	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
@@ -210,7 +219,7 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 	app->started_at = loop_clock(app->loop);
 	if (memory_init(app) != TT_OK)
 		goto out;
-	raise_fd_limit(log);
+	fd_limit_init(app);
 	rc = peer_secret_hash(app);
 	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);
@@ -285,6 +294,8 @@ int app_step(struct app *app, tt_time limit)
 	deadline = tt_time_min(deadline, peers_deadline(app));
 	if (app->stopping)
 		deadline = tt_time_min(deadline, app->stop_at);
+	else if (app->draining)
+		deadline = tt_time_min(deadline, app->drain_until);
 	if (loop_run_once(app->loop, deadline) != TT_OK) {
 		tt_error(app->log, "the event loop failed: %s", strerror(errno));
 		return EXIT_FAILED;
@@ -314,7 +325,10 @@ void app_stop(struct app *app)
 
 int app_run(struct app *app)
 {
+	app->running = true;
 	for (;;) {
+		if (app->draining && drained(app))
+			app_stop(app);
 		if (app->stopping && (app_now(app) >= app->stop_at || peers_idle(app)))
 			return EXIT_OK;
 		int rc = app_step(app, TT_TIME_NEVER);

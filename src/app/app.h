@@ -62,7 +62,8 @@ struct app {
 	struct loop_signal *signals[3];
 	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */
-	size_t n_conns;
+	size_t n_conns, conns_max;                /* see fd_limit.h */
+	struct tt_ratelimit fd_log;
 	size_t n_timers;
 
 	/* memory.c */
@@ -74,6 +75,9 @@ struct app {
 
 	uint8_t secret[64]; /* hash of the shared secret */
 	bool has_secret;
+	bool running;        /* in app_run: SIGTERM lets connections end */
+	bool draining;       /* it does */
+	tt_time drain_until; /* ... no longer than this */
 	bool stopping;
 	tt_time stop_at; /* when the last words must be out */
 

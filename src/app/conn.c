@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bench_service.h"
+#include "fd_limit.h"
 #include "net.h"
 #include "tt_err.h"
 
@@ -287,7 +288,7 @@ static struct conn *conn_of(struct app *app, struct peer *p, const struct sessio
 {
 	if (a->user)
 		return a->user;
-	struct conn *c = conn_new(app);
+	struct conn *c = fd_limit_room(app) ? conn_new(app) : NULL;
 	if (!c) {
 		channel_abort(a->channel, REASON_LIMIT, app_now(app));
 		return NULL;

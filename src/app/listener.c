@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "fd_limit.h"
 #include "net.h"
 #include "tt_err.h"
 
 #define RETRY TT_S(5)
-/* Out of descriptors: no accept for this long, so that some can be given back. */
+/* Out of descriptors: no accept for this long, and then a look whether some were given back. */
 #define ACCEPT_PAUSE TT_MS(200)
 #define ACCEPT_BATCH 64
 
@@ -27,12 +28,23 @@ struct listener {
 	bool complained;
 };
 
+/* What waits to be accepted would keep the loop awake. */
+static void pause_accepting(struct listener *l)
+{
+	loop_watch_set(l->watch, 0);
+	app_timer_set(l->app, &l->timer, app_now(l->app) + ACCEPT_PAUSE);
+}
+
 static void on_connection(void *user, unsigned events)
 {
 	struct listener *l = user;
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if (!fd_limit_room(l->app)) {
+			pause_accepting(l);
+			return;
+		}
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			conn_accept(l->app, l->forward, fd);
@@ -41,10 +53,8 @@ static void on_connection(void *user, unsigned events)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			tt_error(l->app->log, "tunnel %s: accept: %s", l->forward->name,
-				strerror(errno));
-			loop_watch_set(l->watch, 0);
-			app_timer_set(l->app, &l->timer, app_now(l->app) + ACCEPT_PAUSE);
+			fd_limit_reached(l->app, errno);
+			pause_accepting(l);
 		}
 		return;
 	}

@@ -80,7 +80,10 @@ static int new_session(struct app *app, struct peer *p)
 	toxnet_self_key(app->tn, cfg.self_key);
 	memcpy(cfg.peer_key, p->key, TT_KEY_LEN);
 	randombytes_buf(cfg.inst, sizeof(cfg.inst));
-	return session_new(&p->session, &cfg, app_now(app));
+	int rc = session_new(&p->session, &cfg, app_now(app));
+	if (rc == TT_OK && app->draining)
+		session_drain(p->session);
+	return rc;
 }
 
 static void renew_later(struct peer *p)
@@ -377,6 +380,12 @@ tt_time peers_deadline(const struct app *app)
 			d = tt_time_min(d, p->retry_at);
 	}
 	return d;
+}
+
+void peers_drain(struct app *app)
+{
+	for (struct peer *p = app->peers; p; p = p->hh.next)
+		session_drain(p->session);
 }
 
 void peers_shutdown(struct app *app)

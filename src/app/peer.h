@@ -48,6 +48,7 @@ void peers_run(struct app *app);
 tt_time peers_deadline(const struct app *app);
 
 /** Tells every peer that its connections end. */
+void peers_drain(struct app *app);
 void peers_shutdown(struct app *app);
 /** True when no online peer has anything left to be told. */
 bool peers_idle(const struct app *app);

@@ -18,6 +18,7 @@
 
 #define CONF_NAME_MAX 63
 #define CONF_STATS_PORT 9981
+#define CONF_DRAIN_SECONDS 5 /* below TimeoutStopSec of dist/ and well below its default */
 #define CONF_FORWARD_PEERS_MAX 16
 #define CONF_BENCH_SECONDS 5
 #define CONF_BENCH_SECONDS_MAX 60 /* below SESSION_BENCH_TIME of src/tunnel */
@@ -109,6 +110,7 @@ struct conf {
 	struct tt_addr stats_addr;
 	uint16_t stats_port;
 	uint32_t connect_timeout_s, idle_timeout_s, resume_timeout_s; /* idle 0: never */
+	uint32_t drain_timeout_s; /* 0: connections end at once */
 	bool exit_on_failure;
 	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;

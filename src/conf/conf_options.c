@@ -64,6 +64,12 @@ static void set_seconds(struct conf_ctx *x, const struct conf_option *o, const c
 		conf_fail(x, "%s takes 1 to 86400 seconds, as a plain number", o->name);
 }
 
+static void set_seconds_or_none(struct conf_ctx *x, const struct conf_option *o, const char *value)
+{
+	if (!conf_number(value, 0, 86400, field(x, o)))
+		conf_fail(x, "%s takes 0 to 86400 seconds, as a plain number", o->name);
+}
+
 static void set_seconds_or_never(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
 	if (!conf_number(value, 0, 86400, field(x, o)))
@@ -267,6 +273,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("connect-timeout", " S", 0, set_seconds, connect_timeout_s, "     seconds to wait for a connection to open (15)") \
 	LONG("idle-timeout", " S", 0, set_seconds_or_never, idle_timeout_s, "        close connections that are idle for so long (0: never)") \
 	LONG("resume-timeout", " S", 0, set_seconds, resume_timeout_s, "      keep connections while the peer is away (600)") \
+	LONG("drain-timeout", " S", 0, set_seconds_or_none, drain_timeout_s, "       let connections end for so long at SIGTERM (5)") \
 	LONG("exit-on-failure", "", CONF_OPT_FLAG, set_on, exit_on_failure, "       end when a forward cannot listen") \
 	GROUP("Tox network") \
 	SHORT("b", "bootstrap", " HOST:PORT:PUBKEY", CONF_OPT_REPEAT, set_bootstrap, nodes, "\n                              bootstrap node and TCP relay; repeatable") \

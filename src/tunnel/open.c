@@ -161,6 +161,8 @@ static enum close_reason judge(const struct session *s, const struct wire_syn *s
 {
 	if (!s->cfg.accept || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
+	if (s->draining)
+		return REASON_SHUTDOWN;
 	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
 							 : judge_target(s, syn, literal);
 	if (why != REASON_NONE)

@@ -148,6 +148,11 @@ void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_
 	s->cfg.n_rules = n_rules;
 }
 
+void session_drain(struct session *s)
+{
+	s->draining = true;
+}
+
 void session_shutdown(struct session *s, tt_time now)
 {
 	(void)now;

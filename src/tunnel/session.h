@@ -87,6 +87,9 @@ bool session_ready(const struct session *s);
 /** New access rules (reload). They bind channels opened from now on. */
 void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_rules);
 
+/** From now on the peer opens no channel: it is told REASON_SHUTDOWN. Those that are open go on. */
+void session_drain(struct session *s);
+
 /** Ends every channel with REASON_SHUTDOWN; the peer is told as long as control output is pulled.
  */
 void session_shutdown(struct session *s, tt_time now);

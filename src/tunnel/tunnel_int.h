@@ -78,6 +78,7 @@ struct session {
 	bool peer_hello;   /* the peer's has come since it came online */
 	bool peer_proved;  /* it knows the secret, or need not */
 	bool knows_peer;   /* peer_inst is set */
+	bool draining;     /* no new channels of the peer */
 	uint8_t peer_inst[WIRE_INST_LEN];
 	uint32_t peer_caps;
 	char peer_name[WIRE_NAME_MAX + 1];

@@ -246,7 +246,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	struct fixture *f = fresh();
 	int rc = ini(f, "[options]\n"
 			"data-dir = /var/lib/tt\nid-file=/run/id\nsecret-file = s\nnodes = n.json\n"
-			"passphrase-file = p\n"
+			"passphrase-file = p\ndrain-timeout = 0\n"
 			"kcp-mode = fast2\nconnect-timeout = 3\nidle-timeout = 0\n"
 			"resume-timeout = 86400\nexit-on-failure = yes\nno-default-nodes = on\n"
 			"no-udp = true\nno-relay = no\nno-lan = 1\nudp-port = 1000:2000\n"
@@ -262,6 +262,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	assert_string_equal(c->id_file, "/run/id");
 	assert_string_equal(c->secret_file, "s");
 	assert_string_equal(c->passphrase_file, "p");
+	assert_int_equal(c->drain_timeout_s, 0);
 	assert_string_equal(c->nodes_file, "n.json");
 	assert_int_equal(c->mode, TT_MODE_FAST2);
 	assert_int_equal(c->connect_timeout_s, 3);
@@ -596,6 +597,7 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"ping 1234", "", "is no Tox ID"},
 		{"ping " KEY_A "000000000001", "", "checksum is wrong"},
 		{"server --allow=", "--allow", "needs a Tox ID"},
+		{"server --drain-timeout soon", "--drain-timeout", "0 to 86400 seconds"},
 		{"server --udp-port 0", "--udp-port", "the UDP port must be"},
 		{"server --udp-port 5:x", "--udp-port", "the last UDP port"},
 		{"server --udp-port 5:4", "--udp-port", "ends before it starts"},
@@ -749,7 +751,7 @@ static void help_names_every_option_in_even_columns(void **state)
 		"no-lan", "to", "allow", "secret-file", "stats", "connect-timeout", "idle-timeout",
 		"resume-timeout", "exit-on-failure", "verbose", "quiet", "log-format", "version",
 		"help", "id-file", "qr", "count", "no-bench", "seconds", "json", "passphrase-file",
-		"set-passphrase", "remove-passphrase", "new-passphrase-file"};
+		"drain-timeout", "set-passphrase", "remove-passphrase", "new-passphrase-file"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

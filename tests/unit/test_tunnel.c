@@ -1046,6 +1046,25 @@ static void rst_cannot_pretend_an_orderly_close(void **state)
 	}
 }
 
+static void draining_side_takes_no_new_channels_and_keeps_the_others(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	(void)state;
+	up(&w);
+	open_one(&w, ch);
+	session_drain(w.s[SRV]);
+	ask(&w, CLI, "10.0.0.1", 1081);
+	carry(&w);
+	want_nothing(&w, SRV);
+	assert_int_equal(want_closed(&w, CLI), REASON_SHUTDOWN);
+	assert_int_equal(stats_of(&w, SRV).active, 1);
+	put(ch[CLI], 1000, w.now);
+	carry(&w);
+	assert_ptr_equal(want(&w, SRV, ACTION_READY).channel, ch[SRV]);
+	finish(&w);
+}
+
 static void shutdown_ends_all_channels_on_both_sides(void **state)
 {
 	struct world w;
@@ -1533,6 +1552,7 @@ int main(void)
 		cmocka_unit_test(maps_for_channels_that_are_gone_are_passed_over),
 		cmocka_unit_test(abort_of_either_side_resets_both),
 		cmocka_unit_test(rst_cannot_pretend_an_orderly_close),
+		cmocka_unit_test(draining_side_takes_no_new_channels_and_keeps_the_others),
 		cmocka_unit_test(shutdown_ends_all_channels_on_both_sides),
 		cmocka_unit_test(idle_channel_ends_and_a_used_one_does_not),
 		cmocka_unit_test(time_offline_is_not_idle_time),
