@@ -79,6 +79,8 @@ need_test() {
 	file_or_package golang-github-xtaci-kcp-dev /usr/share/gocode/src/github.com/xtaci/kcp-go
 	command_or_package valgrind valgrind
 	program_or_package binutils nm
+	program_or_package systemd systemd-analyze
+	/usr/bin/python3 -c 'import seccomp' 2>/dev/null || missing="$missing python3-seccomp"
 }
 
 need_bench() {
