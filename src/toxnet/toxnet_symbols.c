@@ -12,7 +12,8 @@
  *                            four pairs of system calls for a packet, three quarters of its time.
  *                            The process locks itself once instead (toxnet_memory.c)
  *   sendto, recvfrom         packets in batches (toxnet_io.c)
- *   socket, accept, close    which TCP sockets are toxcore's, so that the loop can wait for them
+ *   socket, accept, close    which TCP sockets are toxcore's, so that the loop can wait for them;
+ *                            clients of the relay leave descriptors for the rest
  *   clock_gettime            toxcore's fixed timers pass faster while it looks for its friends
  *                            (toxnet_haste.c)
  *
@@ -29,12 +30,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <tox/tox.h>
 #include <unistd.h>
 
-#define IO_MAX 8 /* nodes in one process; the program has one, tests have three */
+#define IO_MAX 8      /* nodes in one process; the program has one, tests have three */
+#define FD_RESERVE 64 /* of the limit of open files; not for clients of the relay */
 
 static struct {
 	uintptr_t start, end;
@@ -256,13 +259,38 @@ int socket(int domain, int type, int protocol)
 	return fd;
 }
 
+/* Descriptors have the lowest free number, so it tells how many there are. */
+static bool leaves_room(int fd)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0 || rl.rlim_cur == RLIM_INFINITY)
+		return true;
+	return (rlim_t)fd <
+	       rl.rlim_cur - (rl.rlim_cur > 4 * FD_RESERVE ? FD_RESERVE : rl.rlim_cur / 4);
+}
+
+/*
+ * A client of our relay is whoever connects. All of them together leave descriptors for the saves
+ * of the identity and for everybody else; those for whom there is no room are closed, because in
+ * the queue they would keep others waiting.
+ */
 int accept(int fd, struct sockaddr *restrict addr, socklen_t *restrict len)
 {
-	int client = (int)syscall(SYS_accept, fd, addr, len);
+	socklen_t size = len ? *len : 0;
 
-	if (client >= 0 && CALLED_BY_TOXCORE)
-		tcp_add(client);
-	return client;
+	for (;;) {
+		int client = (int)syscall(SYS_accept, fd, addr, len);
+		if (client < 0 || !CALLED_BY_TOXCORE)
+			return client;
+		if (leaves_room(client)) {
+			tcp_add(client);
+			return client;
+		}
+		syscall(SYS_close, client);
+		if (len)
+			*len = size;
+	}
 }
 
 int close(int fd)

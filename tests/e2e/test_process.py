@@ -10,7 +10,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from harness import (PATIENCE, SANITIZED, Net, Target, connect, free_port, read_to_end, wait_until)
+from harness import (PATIENCE, SANITIZED, TOXTUN, Net, Proc, Target, connect, free_port, read_to_end,
+                     wait_until)
 
 FD_LIMIT = 80
 CONNECTIONS_MAX = FD_LIMIT // 2  # fd_limit.c: half of a small limit
@@ -92,6 +93,17 @@ def echoes(sock, data=b"x"):
     return got == data
 
 
+def is_closed(sock):
+    """True when the other end has closed it. It does not block any more."""
+    sock.setblocking(False)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rsplit(")", 1)[1].split()
@@ -143,6 +155,21 @@ def test_server_refuses_what_is_above_its_limit(pairs):
         pair.server.wait_channels(0, 20 * PATIENCE)
         with connect(pair.port) as again:
             assert echoes(again)
+
+
+def test_relay_turns_clients_away_before_the_node_runs_out(tmp_path):
+    port = free_port()
+    node = Proc("crowded", [*limited(FD_LIMIT), TOXTUN, "--no-default-nodes", "--no-lan", "--stats",
+                            "off", "--udp-port", port, "-d", tmp_path / "data", "node"], tmp_path)
+    node.wait_for("^node: ", 20 * PATIENCE)
+    socks = [connect(port) for _ in range(2 * FD_LIMIT)]
+    wait_until("some are turned away", lambda: sum(is_closed(s) for s in socks) > FD_LIMIT,
+               10 * PATIENCE)
+    assert node.fds() < FD_LIMIT - 10
+    assert node.stop() == 0
+    assert "not saved" not in node.err()
+    for s in socks:
+        s.close()
 
 
 # ---- the end ----
