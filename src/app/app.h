@@ -99,7 +99,7 @@ void app_free(struct app *app);
 /** One round: waits until something happens, at most until `limit`. An exit code. */
 int app_step(struct app *app, tt_time limit);
 
-/** Runs until a signal ends it. An exit code. */
+/** Runs until a signal ends it: SIGTERM lets connections end first. An exit code. */
 int app_run(struct app *app);
 
 /** Asks for an orderly end: peers are told, for a bounded time. */

@@ -1,6 +1,6 @@
 /*
- * The Tox node: a private Tox network of one node and two peers in this
- * process, on the loopback of a network namespace that the test makes for itself.
+ * The Tox node: a private Tox network of one node and two peers in this process, on the loopback of
+ * a network namespace that the test makes for itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
