@@ -77,6 +77,8 @@ static void put_model(cJSON *o, const struct link_stats *l)
 	put_number(o, "segments_lost", l->segs_lost);
 	put_number(o, "segments_spurious", l->segs_spurious);
 	put_number(o, "probes", l->probes_sent);
+	put_number(o, "segments_copied", l->segs_copied);
+	put_number(o, "segments_saved", l->segs_saved);
 }
 
 static void put_peer(cJSON *list, const struct peer *p)

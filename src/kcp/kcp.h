@@ -185,6 +185,13 @@ size_t kcp_output(struct kcp *k, uint8_t *dst, size_t cap, tt_time now);
 /** As kcp_output, but only of these kinds (bits KCP_DUE_). */
 size_t kcp_output_some(struct kcp *k, uint8_t *dst, size_t cap, unsigned kinds, tt_time now);
 
+/**
+ * With a flight: puts segment sn into dst once more and returns the bytes, 0 when nobody waits for
+ * it or it does not fit. For the flight this is no transmission: an ACK that names the copy says
+ * KCP_TX_COPY, gives no times and makes nothing spurious.
+ */
+size_t kcp_output_copy(struct kcp *k, uint32_t sn, uint8_t *dst, size_t cap, tt_time now);
+
 /** Which kinds have something to put out now; timers that are due are kcp_on_deadline's. */
 unsigned kcp_due(const struct kcp *k);
 

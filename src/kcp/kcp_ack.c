@@ -32,8 +32,7 @@ static void settle(
 	k->inflight--;
 }
 
-/* Segment sn when it waits for its ACK; NULL when it was freed before, or never sent. */
-static struct kcp_snd_slot *waiting(const struct kcp *k, uint32_t sn)
+struct kcp_snd_slot *kcp_waiting(const struct kcp *k, uint32_t sn)
 {
 	if (sn - k->snd_una >= k->snd_nxt - k->snd_una)
 		return NULL;
@@ -57,9 +56,9 @@ static enum kcp_tx_evidence by_any(const struct kcp *k, const struct kcp_snd_slo
 static void settle_by_any(struct kcp *k, struct kcp_snd_slot *s)
 {
 	enum kcp_tx_evidence evidence = by_any(k, s);
-	tt_time late = given_up_for(k, s);
+	tt_time late = s->copied ? 0 : given_up_for(k, s); /* the copy, as likely */
 
-	if (evidence == KCP_TX_FORMER && s->xmit == 2)
+	if (evidence == KCP_TX_FORMER && s->xmit == 2 && !s->copied)
 		late = TT_MS((uint16_t)(kcp_ms(k->now) - s->first_ms));
 	settle(k, s, evidence, late);
 }
@@ -91,16 +90,26 @@ static void note_echo(struct kcp *k, uint32_t ts)
 	k->echo_known = true;
 }
 
+/* The copy of a segment has a time stamp of its own. */
+static bool names_copy(const struct kcp_snd_slot *s, uint32_t ts)
+{
+	return s->copied && ts != kcp_ms(s->sent) && (uint16_t)ts != s->first_ms;
+}
+
 void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 {
-	struct kcp_snd_slot *s = waiting(k, sn);
+	struct kcp_snd_slot *s = kcp_waiting(k, sn);
 	note_echo(k, ts);
 	if (!s)
 		return;
 	uint32_t ms = kcp_ms(k->now), rtt_ms = ms - ts;
 	enum kcp_tx_evidence evidence = by_any(k, s); /* arrived, whatever ts says */
 	tt_time late = given_up_for(k, s);
-	if (ts == kcp_ms(s->sent)) {
+	if (names_copy(s, ts)) {
+		/* What it is a copy of may be lost, and if that was given up, rightly. */
+		evidence = KCP_TX_COPY;
+		late = 0;
+	} else if (ts == kcp_ms(s->sent)) {
 		kcp_rtt_sample(k, k->now - s->sent);
 		evidence = KCP_TX_EXACT;
 	} else if (s->xmit > 1 && rtt_ms <= (uint16_t)(ms - s->first_ms)) {
@@ -117,7 +126,7 @@ void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts)
 
 void kcp_ack_any(struct kcp *k, uint32_t sn)
 {
-	struct kcp_snd_slot *s = waiting(k, sn);
+	struct kcp_snd_slot *s = kcp_waiting(k, sn);
 	if (!s)
 		return;
 	settle_by_any(k, s);
@@ -138,7 +147,7 @@ void kcp_leave_flight(struct kcp *k)
 void kcp_lost(struct kcp *k, uint32_t sn, uint32_t number, bool timeout)
 {
 	kcp_flight_drop(k->flight, number);
-	struct kcp_snd_slot *s = waiting(k, sn);
+	struct kcp_snd_slot *s = kcp_waiting(k, sn);
 	if (!s || s->list != KCP_LIST_NONE || s->tx_seq != number)
 		return;
 	s->cause = timeout ? KCP_CAUSE_TIMEOUT : KCP_CAUSE_FAST;

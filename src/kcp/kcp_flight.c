@@ -100,6 +100,7 @@ void kcp_flight_spurious(struct kcp_flight *f, uint16_t bytes, tt_time rtt_us)
 {
 	f->spurious++;
 	f->late_bytes += bytes;
+	f->late_count++;
 	if (rtt_us > f->late_us)
 		f->late_us = rtt_us;
 }

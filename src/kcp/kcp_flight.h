@@ -39,6 +39,7 @@ enum kcp_tx_evidence {
 	KCP_TX_RANGE,  /* the segment is there, and this was its only transmission */
 	KCP_TX_ANY,    /* the segment is there, by this transmission or an earlier one */
 	KCP_TX_FORMER, /* an earlier one has arrived, and nobody waits for this one any more */
+	KCP_TX_COPY,   /* a copy of it or of an earlier one has (kcp_output_copy); the same */
 };
 
 struct kcp_tx {
@@ -62,9 +63,10 @@ struct kcp_flight {
 	size_t bytes;              /* in flight */
 	uint32_t acked, acked_end; /* numbers in the list of those to be taken, while there are */
 	uint32_t acked_count;
-	uint64_t spurious; /* segments given up whose first transmission arrived after all */
-	tt_time late_us;   /* how long such ones were on their way at most, 0: there were none */
-	size_t late_bytes; /* and how large they were; the owner resets both */
+	uint64_t spurious;   /* segments given up whose first transmission arrived after all */
+	tt_time late_us;     /* how long such ones were on their way at most, 0: there were none */
+	size_t late_bytes;   /* how large they were, */
+	uint32_t late_count; /* and how many; the owner resets all three */
 };
 
 /** `stride` is at least sizeof(struct kcp_tx). mem may be NULL: malloc. */

@@ -112,8 +112,8 @@ struct kcp_snd_slot {
 	uint16_t len;
 	uint16_t next, prev; /* slot indices in its list */
 	uint8_t frg;
-	uint8_t xmit; /* transmissions, stops at 255 */
-	uint8_t state : 4, cause : 4;
+	uint8_t xmit;                             /* transmissions, stops at 255 */
+	uint8_t state : 3, copied : 1, cause : 4; /* copied: kcp_output_copy, since it was new */
 	uint8_t list : 4, level : 4;
 };
 
@@ -287,6 +287,9 @@ void kcp_ack_one(struct kcp *k, uint32_t sn, uint32_t ts);
 
 /** Segment sn has arrived in whatever transmission. Anything may be in it. */
 void kcp_ack_any(struct kcp *k, uint32_t sn);
+
+/** Segment sn when it waits for its ACK; NULL when it was freed before, or never sent. */
+struct kcp_snd_slot *kcp_waiting(const struct kcp *k, uint32_t sn);
 
 /** Takes what this stream has in flight out of the shared flight, if there is one. */
 void kcp_leave_flight(struct kcp *k);

@@ -261,6 +261,15 @@ static uint8_t *put_probes(struct kcp *k, uint8_t *p, const uint8_t *end)
 	return p;
 }
 
+static uint8_t *segment_put(
+	const struct kcp *k, uint32_t sn, const struct kcp_snd_slot *s, uint8_t *p)
+{
+	p = header_put(k, p, KCP_CMD_PUSH, s->frg, kcp_ms(k->now), sn, s->len);
+	if (s->len > 0)
+		memcpy(p, s->buf->data, s->len);
+	return p + s->len;
+}
+
 /* NULL when it does not fit. */
 static uint8_t *put_push(
 	struct kcp *k, uint32_t sn, struct kcp_snd_slot *s, uint8_t *p, const uint8_t *end)
@@ -270,10 +279,18 @@ static uint8_t *put_push(
 	if (k->flight && kcp_flight_reserve(k->flight) != TT_OK)
 		return NULL;
 	kcp_mark_sent(k, sn, s);
-	p = header_put(k, p, KCP_CMD_PUSH, s->frg, kcp_ms(k->now), sn, s->len);
-	if (s->len > 0)
-		memcpy(p, s->buf->data, s->len);
-	return p + s->len;
+	return segment_put(k, sn, s, p);
+}
+
+size_t kcp_output_copy(struct kcp *k, uint32_t sn, uint8_t *dst, size_t cap, tt_time now)
+{
+	struct kcp_snd_slot *s = kcp_waiting(k, sn);
+
+	if (!s || s->list != KCP_LIST_NONE || cap < (size_t)KCP_HEADER + s->len)
+		return 0;
+	kcp_touch(k, now);
+	s->copied = true;
+	return (size_t)(segment_put(k, sn, s, dst) - dst);
 }
 
 static uint8_t *put_repeats(struct kcp *k, uint8_t *p, const uint8_t *end)

@@ -82,7 +82,10 @@ static int ack_add(struct kcp *k, uint32_t sn, uint32_t ts, bool in_order)
 		k->ack_end++;
 		k->ack_merge = in_order;
 	}
-	k->acks[k->ack_end - 1] = (struct kcp_ack){sn, ts};
+	/* Of a segment that came twice the first is answered: how long it took, and that it was
+	 * not lost (RFC 7323, section 4.3). */
+	if (!merge || k->acks[k->ack_end - 1].sn != sn)
+		k->acks[k->ack_end - 1] = (struct kcp_ack){sn, ts};
 	if (k->acks_waiting++ == 0)
 		k->ack_at = k->now + KCP_ACK_DELAY;
 	return TT_OK;

@@ -138,6 +138,7 @@ static void slot_append(struct kcp *k, uint32_t len, uint8_t frg)
 	s->frg = frg;
 	s->xmit = 0;
 	s->level = 0;
+	s->copied = false;
 	s->cause = KCP_CAUSE_RESUME;
 	k->snd_bytes += kcp_seg_cost(s->buf);
 	kcp_budget_take(k->snd_budget, kcp_seg_cost(s->buf));

@@ -145,8 +145,7 @@ static int input_segments(struct link *l, const uint8_t *pkt, size_t len, tt_tim
 		int run = kcp_run_length(pkt, len, &conv);
 		if (run < 0)
 			return run;
-		struct link_stream *s;
-		HASH_FIND(hh, l->streams, &conv, sizeof(conv), s);
+		struct link_stream *s = link_stream_find(l, conv);
 		if (s) {
 			rc = kcp_input(s->kcp, pkt, (size_t)run, now);
 			note_rtt(l, kcp_rtt_take(s->kcp));
@@ -266,6 +265,7 @@ static void count_packet(struct link *l, size_t len, tt_time now)
 	l->sum.packets_sent++;
 	l->sum.bytes_sent += len;
 	l->unheard++;
+	twice_on_packet(&l->twice, len);
 	if (l->unheard < LINK_UNHEARD_MAX)
 		return;
 	if (l->unheard == LINK_UNHEARD_MAX)
@@ -283,6 +283,7 @@ size_t link_output(struct link *l, uint8_t *dst, tt_time now)
 		dst[0] = LINK_ID_KCP;
 		n = 1;
 		n += output_urgent(l, dst + n, l->packet_max - n, now);
+		n += link_output_copies(l, dst + n, l->packet_max - n, now);
 		n += output_data(l, dst + n, l->packet_max - n, now);
 		if (n == 1) {
 			link_ran_dry(l, now);
@@ -302,6 +303,7 @@ static tt_time output_at(const struct link *l)
 		at = 0;
 	else if (sched_has_data(&l->sched))
 		at = link_may_send_data_at(l);
+	at = tt_time_min(at, twice_at(&l->twice));
 	if (l->unheard >= LINK_UNHEARD_MAX && at < l->unheard_retry)
 		at = l->unheard_retry;
 	return at;

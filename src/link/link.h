@@ -69,10 +69,13 @@ struct link_stats {
 	uint64_t malformed;    /* packets refused */
 	uint64_t nonce_stalls; /* times that the nonce rule stopped us */
 	/* mode auto */
-	uint64_t segs_lost;                  /* overtaken by later ones (RACK) */
-	uint64_t segs_spurious;              /* repeated, and then the first one arrived */
-	uint64_t probes_sent;                /* for want of any ACK (TLP) */
-	const char *state;                   /* of BBR; "" in the fixed modes */
+	uint64_t segs_lost;     /* overtaken by later ones (RACK) */
+	uint64_t segs_spurious; /* repeated, and then the first one arrived */
+	uint64_t probes_sent;   /* for want of any ACK (TLP) */
+	uint64_t segs_copied;   /* sent twice without need, lest one be lost (twice.h) */
+	uint64_t bytes_copied;  /* with KCP's headers */
+	uint64_t segs_saved;    /* of these, those whose copy was the one to arrive */
+	const char *state;      /* of BBR; "" in the fixed modes */
 	uint64_t pacing_rate, delivery_rate; /* bytes a second, KCP headers included */
 	uint64_t cwnd_bytes, inflight_bytes;
 	tt_time min_rtt_us;  /* 0: not known */

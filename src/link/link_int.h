@@ -16,6 +16,7 @@
 #include "rack.h"
 #include "rate.h"
 #include "tt_heap.h"
+#include "twice.h"
 
 #define LINK_PROBE_LEN 10 /* id, kind, u64 */
 
@@ -56,6 +57,7 @@ struct link {
 	struct rate rate;
 	struct bbr bbr;
 	struct pacer pacer;
+	struct twice twice;
 	tt_time starved_until; /* data may leave, but nothing came out when it was tried last */
 	unsigned probe_credit; /* packets that may leave whatever window and pace say */
 	uint64_t bbr_seed;
@@ -86,6 +88,9 @@ tt_time link_may_send_data_at(const struct link *l);
 /** A packet with the transmissions from number `first` on has just been made. */
 void link_on_data_sent(struct link *l, uint32_t first, tt_time now);
 
+/** Fills dst with the copies of sparse streams' segments that are due; returns how many bytes. */
+size_t link_output_copies(struct link *l, uint8_t *dst, size_t cap, tt_time now);
+
 /** No packet can be made now. */
 void link_ran_dry(struct link *l, tt_time now);
 
@@ -96,6 +101,9 @@ void link_recovery_stats(const struct link *l, struct link_stats *out);
 
 tt_time link_recovery_deadline(struct link *l);
 void link_recovery_on_deadline(struct link *l, tt_time now);
+
+/** The stream of this conv, NULL when there is none. */
+struct link_stream *link_stream_find(const struct link *l, uint32_t conv);
 
 /** Brings timer, schedule and in-flight count of a stream in line with its KCP. */
 void link_stream_update(struct link_stream *s);

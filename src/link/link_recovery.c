@@ -13,6 +13,10 @@
  * which is what the reader waits for. */
 #define PROBE_PACKETS 2u
 
+/* Round trips are measured by ACKs, which wait so long for more of them; what acknowledges by the
+ * way, the head of a segment with data, does not. */
+#define ACK_WAIT TT_MS(1)
+
 /* How long to wait when a segment may go out and cannot. */
 #define STARVED_RETRY TT_MS(50)
 /* Records that an idle link keeps room for. */
@@ -40,6 +44,7 @@ void link_recovery_reset(struct link *l, tt_time now)
 	rate_init(&l->rate, now);
 	bbr_init(&l->bbr, &cfg, now);
 	pacer_reset(&l->pacer);
+	twice_init(&l->twice, now);
 	l->probe_credit = 0;
 }
 
@@ -92,6 +97,33 @@ tt_time link_may_send_data_at(const struct link *l)
 	return at > l->starved_until ? at : l->starved_until;
 }
 
+/* A relay's TCP loses nothing by chance: what it drops, it has no room for. */
+static void copy_later(struct link *l, const struct kcp_tx *t, tt_time now)
+{
+	if (l->path == LINK_DIRECT && kcp_send_pending(t->owner) <= TWICE_SPARSE)
+		twice_on_sparse(&l->twice, kcp_conv(t->owner), t->sn, now);
+}
+
+size_t link_output_copies(struct link *l, uint8_t *dst, size_t cap, tt_time now)
+{
+	struct twice_copy c;
+	size_t n = 0;
+
+	while (twice_take(&l->twice, &c, now)) {
+		struct link_stream *s = link_stream_find(l, c.conv);
+		if (!s || silent(l) || !twice_may_spend(&l->twice, now))
+			continue;
+		size_t got = kcp_output_copy(s->kcp, c.sn, dst + n, cap - n, now);
+		if (got == 0)
+			continue; /* it has arrived */
+		twice_spend(&l->twice, got);
+		l->sum.segs_copied++;
+		l->sum.bytes_copied += got;
+		n += got;
+	}
+	return n;
+}
+
 void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
 {
 	struct kcp_flight *f = &l->flight;
@@ -105,6 +137,7 @@ void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
 		bbr_on_sent(&l->bbr, &l->rate, (uint32_t)inflight, now);
 		inflight += t->tx.bytes;
 		bytes += t->tx.bytes;
+		copy_later(l, &t->tx, now);
 	}
 	if (l->probe_credit > 0)
 		l->probe_credit--;
@@ -146,6 +179,7 @@ static void give_up_overtaken(struct link *l, struct rate_sample *rs, bool outag
 		if (!outage) {
 			rate_on_lost(&l->rate, rs, t->bytes);
 			bbr_on_loss(&l->bbr, &l->rate, &lt->snap, t->bytes, now);
+			twice_on_lost(&l->twice);
 		}
 		l->sum.segs_lost++;
 		give_up(l, t, number, false);
@@ -162,8 +196,10 @@ static void take_late(struct link *l, tt_time now)
 	rack_on_late(&l->rack, f->late_us, now);
 	rate_on_spurious(&l->rate, (uint32_t)f->late_bytes);
 	bbr_on_spurious(&l->bbr, (uint32_t)f->late_bytes, now);
+	twice_on_late(&l->twice, f->late_count);
 	f->late_us = 0;
 	f->late_bytes = 0;
+	f->late_count = 0;
 }
 
 static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
@@ -177,8 +213,16 @@ static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
 		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
 		return;
 	}
+	if (evidence == KCP_TX_COPY) {
+		l->rack.probes = 0; /* the path answers */
+		l->sum.segs_saved++;
+		twice_on_lost(&l->twice);
+		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+		return;
+	}
+	twice_on_arrived(&l->twice);
 	/* Sooner than any answer to the repeat can be: what it repeats had arrived. */
-	if (a.ambiguous && now - t->tx.sent < l->rack.min_rtt_us)
+	if (a.ambiguous && now - t->tx.sent + ACK_WAIT < l->rack.min_rtt_us)
 		kcp_flight_spurious(&l->flight, t->tx.bytes, now - t->tx.former);
 	rack_on_acked(&l->rack, &a, now);
 	if (a.ambiguous)
@@ -227,6 +271,8 @@ static void probe(struct link *l)
 	rack_on_probe(&l->rack);
 	l->sum.probes_sent++;
 	give_up(l, t, number, true);
+	if (!silent(l))
+		twice_on_lost(&l->twice);
 	t = kcp_flight_oldest(&l->flight, &number);
 	if (t)
 		give_up(l, t, number, true);

@@ -112,11 +112,16 @@ void link_stream_free(struct link_stream *s)
 		kcp_flight_trim(&l->flight);
 }
 
-bool link_conv_in_use(const struct link *l, uint32_t conv)
+struct link_stream *link_stream_find(const struct link *l, uint32_t conv)
 {
 	struct link_stream *s;
 	HASH_FIND(hh, l->streams, &conv, sizeof(conv), s);
-	return s != NULL;
+	return s;
+}
+
+bool link_conv_in_use(const struct link *l, uint32_t conv)
+{
+	return link_stream_find(l, conv) != NULL;
 }
 
 int link_stream_set_conv(struct link_stream *s, uint32_t conv)

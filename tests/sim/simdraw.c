@@ -202,9 +202,17 @@ static void print_summary(const struct scene *sc, const struct scene_result *r)
 		if (sc->flow[i].load[0].channels > 1)
 			printf(", Jain %.3f", f->jain[from]);
 		if (f->ping.n > 0)
-			printf(", ping p50 %.1f p99 %.1f max %.1f ms",
+			printf(", ping p50 %.1f p99 %.1f p99.9 %.1f max %.1f ms",
 				ms(sim_hist_quantile(&f->ping, 0.5)),
-				ms(sim_hist_quantile(&f->ping, 0.99)), ms(f->ping.max));
+				ms(sim_hist_quantile(&f->ping, 0.99)),
+				ms(sim_hist_quantile(&f->ping, 0.999)), ms(f->ping.max));
+		const struct link_stats *st = f->stats;
+		if (st[0].segs_copied + st[1].segs_copied > 0)
+			printf(", sent twice %llu and %llu of %llu and %llu bytes",
+				(unsigned long long)st[0].bytes_copied,
+				(unsigned long long)st[1].bytes_copied,
+				(unsigned long long)st[0].bytes_sent,
+				(unsigned long long)st[1].bytes_sent);
 		printf("%s\n", f->bad ? ", WRONG BYTES" : "");
 	}
 	for (int i = 0; i < 2; i++) {

@@ -503,6 +503,135 @@ static void message_that_can_never_wait_is_refused(void **state)
 	kcp_flight_free(&f);
 }
 
+/* ---- segments sent twice ---- */
+
+/* The copy of segment 0 at this time, as the bytes that went out have it. */
+static void copy_first(struct kcp *k, tt_time now)
+{
+	uint8_t p[MTU];
+	struct seg s;
+	assert_int_equal(split(p, kcp_output_copy(k, 0, p, sizeof(p), now), &s, 1), 1);
+	assert_int_equal(s.cmd, PUSH);
+	assert_int_equal(s.sn, 0);
+	assert_int_equal(s.ts, ms(now));
+	assert_int_equal(s.len, 1);
+	assert_memory_equal(s.data, "x", 1);
+}
+
+static void copy_is_no_transmission(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 1, T0);
+	copy_first(p.a, T0 + TT_MS(5));
+	assert_int_equal(p.f.next, 1);
+	assert_int_equal(p.f.count, 1);
+	assert_int_equal(stats(p.a).segs_sent, 1);
+	assert_int_equal(stats(p.a).segs_retransmitted, 0);
+	close_path(&p);
+}
+
+static void ack_of_the_first_is_exact_whether_there_is_a_copy_or_not(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 1, T0);
+	copy_first(p.a, T0 + TT_MS(5));
+	ack(p.a, 0, ms(T0), T0 + TT_MS(20));
+	assert_int_equal(take(&p, 0), KCP_TX_EXACT);
+	assert_int_equal(stats(p.a).srtt_us, TT_MS(20));
+	close_path(&p);
+}
+
+static void ack_of_the_copy_gives_no_round_trip(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 1, T0);
+	copy_first(p.a, T0 + TT_MS(5));
+	ack(p.a, 0, ms(T0) + 5, T0 + TT_MS(25));
+	assert_int_equal(take(&p, 0), KCP_TX_COPY);
+	assert_int_equal(stats(p.a).srtt_us, 0);
+	assert_int_equal(p.f.spurious, 0);
+	close_path(&p);
+}
+
+static void copy_that_arrives_makes_no_repeat_spurious(void **state)
+{
+	(void)state;
+	for (int by_ack = 0; by_ack < 2; by_ack++) {
+		for (int repeated = 0; repeated < 2; repeated++) {
+			struct path p;
+			struct seg s[1];
+			open_path(&p);
+			send_segments(p.a, 1, T0);
+			copy_first(p.a, T0 + TT_MS(5));
+			kcp_lost(p.a, 0, 0, false);
+			if (repeated)
+				assert_int_equal(drain(p.a, s, 1, T0 + TT_MS(21)), 1);
+			if (by_ack)
+				ack(p.a, 0, ms(T0) + 5, T0 + TT_MS(25));
+			else
+				una(p.a, 1, T0 + TT_MS(25));
+			assert_int_equal(kcp_inflight(p.a), 0);
+			assert_int_equal(stats(p.a).segs_spurious, 0);
+			assert_int_equal(p.f.spurious, 0);
+			assert_int_equal(p.f.late_us, 0);
+			close_path(&p);
+		}
+	}
+}
+
+static void first_that_arrives_late_is_spurious_in_spite_of_its_copy(void **state)
+{
+	struct path p;
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 1, T0);
+	copy_first(p.a, T0 + TT_MS(5));
+	kcp_lost(p.a, 0, 0, false);
+	ack(p.a, 0, ms(T0), T0 + TT_MS(25));
+	assert_int_equal(p.f.spurious, 1);
+	assert_int_equal(p.f.late_us, TT_MS(25));
+	assert_int_equal(p.f.late_count, 1);
+	close_path(&p);
+}
+
+static void nothing_is_copied_that_nobody_waits_for(void **state)
+{
+	struct path p;
+	uint8_t b[MTU];
+	(void)state;
+	open_path(&p);
+	send_segments(p.a, 2, T0);
+	assert_int_equal(kcp_output_copy(p.a, 1, b, KCP_HEADER, T0), 0); /* no room */
+	assert_int_equal(kcp_output_copy(p.a, 2, b, MTU, T0), 0);        /* never sent */
+	kcp_lost(p.a, 1, 1, false);
+	assert_int_equal(kcp_output_copy(p.a, 1, b, MTU, T0), 0); /* to be repeated anyway */
+	una(p.a, 1, T0 + TT_MS(1));
+	assert_int_equal(kcp_output_copy(p.a, 0, b, MTU, T0), 0); /* has arrived */
+	close_path(&p);
+}
+
+static void segment_that_came_twice_is_answered_by_its_first_time(void **state)
+{
+	struct path p;
+	struct seg s[1], first = {.cmd = PUSH, .ts = 7, .wnd = 9, .len = 1};
+	(void)state;
+	open_path(&p);
+	first.data = (const uint8_t *)"x";
+	in(p.a, first, T0);
+	first.ts = 12;
+	in(p.a, first, T0);
+	assert_int_equal(drain(p.a, s, 1, T0 + TT_MS(1)), 1);
+	assert_int_equal(s[0].cmd, ACK);
+	assert_int_equal(s[0].ts, 7);
+	close_path(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +661,13 @@ int main(void)
 		cmocka_unit_test(acks_wait_for_more_but_not_long),
 		cmocka_unit_test(ack_that_found_no_memory_leaves_no_timer),
 		cmocka_unit_test(message_that_can_never_wait_is_refused),
+		cmocka_unit_test(copy_is_no_transmission),
+		cmocka_unit_test(ack_of_the_first_is_exact_whether_there_is_a_copy_or_not),
+		cmocka_unit_test(ack_of_the_copy_gives_no_round_trip),
+		cmocka_unit_test(copy_that_arrives_makes_no_repeat_spurious),
+		cmocka_unit_test(first_that_arrives_late_is_spurious_in_spite_of_its_copy),
+		cmocka_unit_test(nothing_is_copied_that_nobody_waits_for),
+		cmocka_unit_test(segment_that_came_twice_is_answered_by_its_first_time),
 	};
 	return cmocka_run_group_tests_name("kcp_shared", tests, NULL, NULL);
 }
