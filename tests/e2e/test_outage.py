@@ -4,11 +4,13 @@ import subprocess
 import time
 
 import pytest
-from harness import MB, Net, free_port
+from harness import MB, PATIENCE, Net, free_port, size, wait_until
 
 # Longer than it takes to send more packets at full speed than toxcore can lose in a row (21,845),
 # shorter than toxcore waits before it gives a friend up (32 s).
 DARK_S = 20
+# toxcore takes 8 s to find that UDP is gone, and some seconds to find that it is back.
+CHANGE_S = 60 * PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,47 @@ def test_cut_at_full_speed_breaks_neither_session_nor_connection(net, load, figu
     assert dark["packets_out"] - before["packets_out"] < 16_384
     after = server.stats()["peers"][0]
     assert after["drops"] == before["drops"], "the friend was given up"
+    client.wait_channels(0, 30)
+    client.stop()
+    server.stop()
+
+
+def wait_path(path, *programs):
+    wait_until(f"both ends by {path}", lambda: all(
+        p.stats()["peers"][0]["path"] == path for p in programs), CHANGE_S)
+
+
+def payload(p):
+    """Bytes of both directions that have gone out or come in."""
+    data = p.stats()["data"]
+    return data["payload_out"] + data["payload_in"]
+
+
+@pytest.mark.slow
+def test_transfers_both_ways_survive_the_change_to_a_relay_and_back(net, load, figure):
+    port = free_port()
+    server, client = net.pair("change", {port: load.port})
+    client.wait_online()
+    wait_path("udp direct", client, server)
+    running = [load.start("get", port, 83, size(250 * MB)),
+               load.start("put", port, 84, size(250 * MB))]
+    wait_until("something by UDP", lambda: payload(client) > size(10 * MB), CHANGE_S)
+    with Darkness():
+        start = time.monotonic()
+        wait_path("tcp relay", client, server)
+        before = payload(client)
+        wait_until("something by the relay",
+                   lambda: payload(client) > before + size(5 * MB), CHANGE_S)
+        figure(f"UDP gone: {time.monotonic() - start:.1f} s until 5 MB came by the relay")
+        assert all(r.poll() is None for r in running), "too short for the change"
+    start = time.monotonic()
+    wait_path("udp direct", client, server)
+    figure(f"UDP back: used after {time.monotonic() - start:.1f} s")
+    assert all(r.poll() is None for r in running), "too short for the change"
+    for r in running:
+        load.finish(r)
+    for p in (client, server):
+        assert p.stats()["peers"][0]["drops"] == 0, "the friend was given up"
     client.wait_channels(0, 30)
     client.stop()
     server.stop()
