@@ -66,6 +66,13 @@ static void path_is_new(struct link *l, tt_time now)
 	l->probe_wanted = l->mode == TT_MODE_AUTO;
 }
 
+/* toxcore goes back and forth between UDP and its relays while one of them is uncertain. */
+static void path_is_another(struct link *l, tt_time now)
+{
+	if (!link_recovery_switch(l, now))
+		l->probe_wanted = l->mode == TT_MODE_AUTO;
+}
+
 void link_set_path(struct link *l, enum link_path path, tt_time now)
 {
 	enum link_path old = l->path;
@@ -75,8 +82,10 @@ void link_set_path(struct link *l, enum link_path path, tt_time now)
 	l->window = path == LINK_RELAYED ? LINK_WINDOW_RELAYED : LINK_WINDOW_DIRECT;
 	if (path == LINK_DOWN)
 		l->reply_wanted = false; /* late, it would be a wrong measurement */
-	else if (path != old)
+	else if (old == LINK_DOWN)
 		path_is_new(l, now);
+	else if (path != old)
+		path_is_another(l, now);
 	if (path == LINK_DOWN || old != LINK_DOWN)
 		return;
 	l->unheard = 0;
@@ -118,7 +127,7 @@ static int input_probe(struct link *l, const uint8_t *pkt, size_t len, tt_time n
 	l->probe_rtt_us = now - sent_at;
 	l->probes_answered++;
 	note_rtt(l, l->probe_rtt_us);
-	bbr_init_rtt(&l->bbr, l->probe_rtt_us, now);
+	bbr_init_rtt(&l->m.bbr, l->probe_rtt_us, now);
 	return TT_OK;
 }
 
@@ -265,7 +274,7 @@ static void count_packet(struct link *l, size_t len, tt_time now)
 	l->sum.packets_sent++;
 	l->sum.bytes_sent += len;
 	l->unheard++;
-	twice_on_packet(&l->twice, len);
+	twice_on_packet(&l->m.twice, len);
 	if (l->unheard < LINK_UNHEARD_MAX)
 		return;
 	if (l->unheard == LINK_UNHEARD_MAX)
@@ -303,7 +312,7 @@ static tt_time output_at(const struct link *l)
 		at = 0;
 	else if (sched_has_data(&l->sched))
 		at = link_may_send_data_at(l);
-	at = tt_time_min(at, twice_at(&l->twice));
+	at = tt_time_min(at, twice_at(&l->m.twice));
 	if (l->unheard >= LINK_UNHEARD_MAX && at < l->unheard_retry)
 		at = l->unheard_retry;
 	return at;

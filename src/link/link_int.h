@@ -33,6 +33,15 @@ struct link_stream {
 	UT_hash_handle hh;
 };
 
+/* What is known of a path. */
+struct link_model {
+	struct rack rack;
+	struct rate rate;
+	struct bbr bbr;
+	struct twice twice;
+	uint8_t number; /* which model a transmission belongs to; never 0 */
+};
+
 struct link {
 	const struct tt_mem *mem;
 	struct tt_pool *pool;
@@ -53,11 +62,11 @@ struct link {
 	uint32_t inflight, window;
 	/* mode auto: link_recovery.c */
 	struct kcp_flight flight;
-	struct rack rack;
-	struct rate rate;
-	struct bbr bbr;
+	struct link_model m;
+	struct link_model away; /* of the other kind of path, number 0: there is none */
+	tt_time away_since;
+	uint8_t models; /* made so far, modulo 256 */
 	struct pacer pacer;
-	struct twice twice;
 	tt_time starved_until; /* data may leave, but nothing came out when it was tried last */
 	unsigned probe_credit; /* packets that may leave whatever window and pace say */
 	uint64_t bbr_seed;
@@ -78,8 +87,14 @@ struct link {
 
 void link_recovery_init(struct link *l, tt_time now);
 
-/** The path is another one: forgets what was known of it. What is in flight stays there. */
+/** The path is a new one: forgets what was known of it. What is in flight stays there. */
 void link_recovery_reset(struct link *l, tt_time now);
+
+/**
+ * The path is one of the other kind: true when that was in use a moment ago, and is taken up as it
+ * was left; else it is a new one.
+ */
+bool link_recovery_switch(struct link *l, tt_time now);
 
 bool link_may_send_data(const struct link *l, tt_time now);
 /** When it may, unless something arrives before. */

@@ -17,6 +17,9 @@
  * way, the head of a segment with data, does not. */
 #define ACK_WAIT TT_MS(1)
 
+/* What is known of a path is not what it is like any more after this. */
+#define AWAY_MAX TT_S(10)
+
 /* How long to wait when a segment may go out and cannot. */
 #define STARVED_RETRY TT_MS(50)
 /* Records that an idle link keeps room for. */
@@ -25,6 +28,7 @@
 struct link_tx {
 	struct kcp_tx tx; /* first: the flight knows only this */
 	struct rate_snapshot snap;
+	uint8_t model; /* number of that which snap is of */
 };
 
 void link_recovery_init(struct link *l, tt_time now)
@@ -33,24 +37,53 @@ void link_recovery_init(struct link *l, tt_time now)
 	link_recovery_reset(l, now);
 }
 
-void link_recovery_reset(struct link *l, tt_time now)
+static void new_model(struct link *l, tt_time now)
 {
 	struct bbr_config cfg = {
 		.packet_bytes = (uint32_t)l->packet_max,
 		.initial_packets = LINK_INITIAL_WINDOW,
 		.seed = l->bbr_seed++,
 	};
-	rack_init(&l->rack);
-	rate_init(&l->rate, now);
-	bbr_init(&l->bbr, &cfg, now);
+	if (++l->models == 0)
+		l->models = 1;
+	l->m.number = l->models;
+	rack_init(&l->m.rack);
+	rate_init(&l->m.rate, now);
+	bbr_init(&l->m.bbr, &cfg, now);
+	twice_init(&l->m.twice, now);
 	pacer_reset(&l->pacer);
-	twice_init(&l->twice, now);
 	l->probe_credit = 0;
+}
+
+void link_recovery_reset(struct link *l, tt_time now)
+{
+	l->away.number = 0;
+	new_model(l, now);
+}
+
+bool link_recovery_switch(struct link *l, tt_time now)
+{
+	struct link_model back = l->away;
+	bool known = back.number != 0 && now - l->away_since <= AWAY_MAX;
+
+	l->away = l->m;
+	l->away_since = now;
+	if (!known) {
+		new_model(l, now);
+		return false;
+	}
+	l->m = back;
+	l->m.rack.probes = 0;
+	/* The time that the other path was used belongs to no sample of this one's rate. */
+	rate_app_limited(&l->m.rate, (uint32_t)l->flight.bytes);
+	pacer_reset(&l->pacer);
+	l->probe_credit = 0;
+	return true;
 }
 
 static bool silent(const struct link *l)
 {
-	return l->rack.probes >= SILENT_PROBES;
+	return l->m.rack.probes >= SILENT_PROBES;
 }
 
 /*
@@ -60,11 +93,11 @@ static bool silent(const struct link *l)
  */
 static uint64_t window(const struct link *l)
 {
-	uint64_t cwnd = bbr_cwnd(&l->bbr);
+	uint64_t cwnd = bbr_cwnd(&l->m.bbr);
 
 	if (l->path != LINK_RELAYED)
 		return cwnd;
-	uint64_t bdp = bbr_bandwidth(&l->bbr) * l->rack.min_rtt_us / TT_S(1);
+	uint64_t bdp = bbr_bandwidth(&l->m.bbr) * l->m.rack.min_rtt_us / TT_S(1);
 	uint64_t most = bdp + bdp / 4, least = (uint64_t)LINK_WINDOW_RELAYED * l->packet_max;
 	most = most > least ? most : least;
 	return cwnd < most ? cwnd : most;
@@ -101,7 +134,7 @@ tt_time link_may_send_data_at(const struct link *l)
 static void copy_later(struct link *l, const struct kcp_tx *t, tt_time now)
 {
 	if (l->path == LINK_DIRECT && kcp_send_pending(t->owner) <= TWICE_SPARSE)
-		twice_on_sparse(&l->twice, kcp_conv(t->owner), t->sn, now);
+		twice_on_sparse(&l->m.twice, kcp_conv(t->owner), t->sn, now);
 }
 
 size_t link_output_copies(struct link *l, uint8_t *dst, size_t cap, tt_time now)
@@ -109,14 +142,14 @@ size_t link_output_copies(struct link *l, uint8_t *dst, size_t cap, tt_time now)
 	struct twice_copy c;
 	size_t n = 0;
 
-	while (twice_take(&l->twice, &c, now)) {
+	while (twice_take(&l->m.twice, &c, now)) {
 		struct link_stream *s = link_stream_find(l, c.conv);
-		if (!s || silent(l) || !twice_may_spend(&l->twice, now))
+		if (!s || silent(l) || !twice_may_spend(&l->m.twice, now))
 			continue;
 		size_t got = kcp_output_copy(s->kcp, c.sn, dst + n, cap - n, now);
 		if (got == 0)
 			continue; /* it has arrived */
-		twice_spend(&l->twice, got);
+		twice_spend(&l->m.twice, got);
 		l->sum.segs_copied++;
 		l->sum.bytes_copied += got;
 		n += got;
@@ -133,15 +166,17 @@ void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
 		inflight -= kcp_flight_at(f, n)->bytes;
 	for (uint32_t n = first; n != f->next; n++) {
 		struct link_tx *t = (struct link_tx *)kcp_flight_at(f, n);
-		rate_on_sent(&l->rate, &t->snap, t->tx.bytes, (uint32_t)inflight, now);
-		bbr_on_sent(&l->bbr, &l->rate, (uint32_t)inflight, now);
+		t->model = l->m.number;
+		rate_on_sent(&l->m.rate, &t->snap, t->tx.bytes, (uint32_t)inflight, now);
+		bbr_on_sent(&l->m.bbr, &l->m.rate, (uint32_t)inflight, now);
 		inflight += t->tx.bytes;
 		bytes += t->tx.bytes;
 		copy_later(l, &t->tx, now);
 	}
 	if (l->probe_credit > 0)
 		l->probe_credit--;
-	pacer_on_sent(&l->pacer, bytes, bbr_pacing_rate(&l->bbr), bbr_send_quantum(&l->bbr), now);
+	pacer_on_sent(
+		&l->pacer, bytes, bbr_pacing_rate(&l->m.bbr), bbr_send_quantum(&l->m.bbr), now);
 }
 
 void link_ran_dry(struct link *l, tt_time now)
@@ -149,7 +184,7 @@ void link_ran_dry(struct link *l, tt_time now)
 	bool data = sched_has_data(&l->sched);
 
 	if (!data && l->flight.bytes < window(l))
-		rate_app_limited(&l->rate, (uint32_t)l->flight.bytes);
+		rate_app_limited(&l->m.rate, (uint32_t)l->flight.bytes);
 	if (!data || !window_open(l))
 		pacer_idle(&l->pacer, now);
 	if (data && link_may_send_data(l, now))
@@ -174,12 +209,12 @@ static void give_up_overtaken(struct link *l, struct rate_sample *rs, bool outag
 	uint32_t number;
 
 	while ((t = kcp_flight_oldest(&l->flight, &number)) &&
-		rack_lost_at(&l->rack, number, t->sent) <= now) {
+		rack_lost_at(&l->m.rack, number, t->sent) <= now) {
 		const struct link_tx *lt = (const struct link_tx *)t;
-		if (!outage) {
-			rate_on_lost(&l->rate, rs, t->bytes);
-			bbr_on_loss(&l->bbr, &l->rate, &lt->snap, t->bytes, now);
-			twice_on_lost(&l->twice);
+		if (!outage && lt->model == l->m.number) {
+			rate_on_lost(&l->m.rate, rs, t->bytes);
+			bbr_on_loss(&l->m.bbr, &l->m.rate, &lt->snap, t->bytes, now);
+			twice_on_lost(&l->m.twice);
 		}
 		l->sum.segs_lost++;
 		give_up(l, t, number, false);
@@ -193,10 +228,10 @@ static void take_late(struct link *l, tt_time now)
 
 	if (f->late_us == 0)
 		return;
-	rack_on_late(&l->rack, f->late_us, now);
-	rate_on_spurious(&l->rate, (uint32_t)f->late_bytes);
-	bbr_on_spurious(&l->bbr, (uint32_t)f->late_bytes, now);
-	twice_on_late(&l->twice, f->late_count);
+	rack_on_late(&l->m.rack, f->late_us, now);
+	rate_on_spurious(&l->m.rate, (uint32_t)f->late_bytes);
+	bbr_on_spurious(&l->m.bbr, (uint32_t)f->late_bytes, now);
+	twice_on_late(&l->m.twice, f->late_count);
 	f->late_us = 0;
 	f->late_bytes = 0;
 	f->late_count = 0;
@@ -209,26 +244,30 @@ static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
 	struct rack_acked a = {
 		number, t->tx.sent, evidence == KCP_TX_EXACT, evidence == KCP_TX_ANY};
 
+	if (t->model != l->m.number) { /* sent by another path: nothing is known of this one */
+		l->m.rack.probes = 0;
+		return;
+	}
 	if (evidence == KCP_TX_FORMER) { /* nothing is known of this transmission */
-		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+		rate_on_repeat_acked(&l->m.rate, rs, t->tx.bytes, now);
 		return;
 	}
 	if (evidence == KCP_TX_COPY) {
-		l->rack.probes = 0; /* the path answers */
+		l->m.rack.probes = 0; /* the path answers */
 		l->sum.segs_saved++;
-		twice_on_lost(&l->twice);
-		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+		twice_on_lost(&l->m.twice);
+		rate_on_repeat_acked(&l->m.rate, rs, t->tx.bytes, now);
 		return;
 	}
-	twice_on_arrived(&l->twice);
+	twice_on_arrived(&l->m.twice);
 	/* Sooner than any answer to the repeat can be: what it repeats had arrived. */
-	if (a.ambiguous && now - t->tx.sent + ACK_WAIT < l->rack.min_rtt_us)
+	if (a.ambiguous && now - t->tx.sent + ACK_WAIT < l->m.rack.min_rtt_us)
 		kcp_flight_spurious(&l->flight, t->tx.bytes, now - t->tx.former);
-	rack_on_acked(&l->rack, &a, now);
+	rack_on_acked(&l->m.rack, &a, now);
 	if (a.ambiguous)
-		rate_on_repeat_acked(&l->rate, rs, t->tx.bytes, now);
+		rate_on_repeat_acked(&l->m.rate, rs, t->tx.bytes, now);
 	else
-		rate_on_acked(&l->rate, rs, &t->snap, t->tx.bytes, a.exact, now);
+		rate_on_acked(&l->m.rate, rs, &t->snap, t->tx.bytes, a.exact, now);
 }
 
 void link_on_acks(struct link *l, tt_time now)
@@ -244,10 +283,10 @@ void link_on_acks(struct link *l, tt_time now)
 	while ((t = kcp_flight_take_acked(f, &number)))
 		take_acked(l, (const struct link_tx *)t, number, &rs, now);
 	take_late(l, now);
-	l->srtt_us = l->rack.srtt_us;
+	l->srtt_us = l->m.rack.srtt_us;
 	give_up_overtaken(l, &rs, outage, now);
-	rate_sample_finish(&l->rate, &rs, l->rack.min_rtt_us, now);
-	bbr_on_ack(&l->bbr, &l->rate, &rs, (uint32_t)f->bytes, now);
+	rate_sample_finish(&l->m.rate, &rs, l->m.rack.min_rtt_us, now);
+	bbr_on_ack(&l->m.bbr, &l->m.rate, &rs, (uint32_t)f->bytes, now);
 }
 
 tt_time link_recovery_deadline(struct link *l)
@@ -257,10 +296,10 @@ tt_time link_recovery_deadline(struct link *l)
 
 	if (!t)
 		return TT_TIME_NEVER;
-	tt_time lost_at = rack_lost_at(&l->rack, number, t->sent);
+	tt_time lost_at = rack_lost_at(&l->m.rack, number, t->sent);
 	if (lost_at != TT_TIME_NEVER)
 		return lost_at;
-	return rack_probe_at(&l->rack, kcp_flight_newest(&l->flight, &number)->sent);
+	return rack_probe_at(&l->m.rack, kcp_flight_newest(&l->flight, &number)->sent);
 }
 
 static void probe(struct link *l)
@@ -268,11 +307,11 @@ static void probe(struct link *l)
 	uint32_t number;
 	const struct kcp_tx *t = kcp_flight_newest(&l->flight, &number);
 
-	rack_on_probe(&l->rack);
+	rack_on_probe(&l->m.rack);
 	l->sum.probes_sent++;
 	give_up(l, t, number, true);
 	if (!silent(l))
-		twice_on_lost(&l->twice);
+		twice_on_lost(&l->m.twice);
 	t = kcp_flight_oldest(&l->flight, &number);
 	if (t)
 		give_up(l, t, number, true);
@@ -295,12 +334,12 @@ void link_recovery_stats(const struct link *l, struct link_stats *out)
 	out->state = "";
 	if (l->mode != TT_MODE_AUTO)
 		return;
-	out->state = bbr_state_name(&l->bbr);
+	out->state = bbr_state_name(&l->m.bbr);
 	out->segs_spurious = l->flight.spurious;
-	out->pacing_rate = bbr_pacing_rate(&l->bbr);
-	out->delivery_rate = bbr_bandwidth(&l->bbr);
+	out->pacing_rate = bbr_pacing_rate(&l->m.bbr);
+	out->delivery_rate = bbr_bandwidth(&l->m.bbr);
 	out->cwnd_bytes = window(l);
 	out->inflight_bytes = l->flight.bytes;
-	out->min_rtt_us = l->rack.min_rtt_us;
+	out->min_rtt_us = l->m.rack.min_rtt_us;
 	out->window = (uint32_t)(out->cwnd_bytes / l->packet_max);
 }
