@@ -86,6 +86,7 @@ need_test() {
 need_bench() {
 	need_test
 	program_or_package kcptun kcptun-client
+	program_or_package toxcore-utils tox-bootstrapd
 }
 
 # Daemons that come with a package must neither start now nor at the next boot: only the tests use

@@ -81,3 +81,14 @@ def test_measure_that_fails_is_told_and_the_others_are_done(directory):
 def test_unknown_measure_is_bad_usage(directory):
     done = bench(directory, "--measures", "download,nothing")
     assert done.returncode == 2 and "no 'nothing'" in done.stderr
+
+
+@pytest.mark.slow
+def test_download_by_a_relay_has_its_row(directory):
+    done = subprocess.run(
+        [sys.executable, "-B", ROOT / "bench" / "relay.py", "--relay", "node", "--repeats", "1",
+         "--seconds", "1", str(TOXTUN)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=120 * PATIENCE, env=environment(directory), check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    name, rate = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")[1:3]]
+    assert name == "node" and float(rate.split()[0]) > 0
