@@ -201,6 +201,7 @@ void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now)
 {
 	b->round_lost = b->round_lost > len ? b->round_lost - len : 0;
 	b->base_lost = b->base_lost > len ? b->base_lost - len : 0;
+	b->all_lost = b->all_lost > len ? b->all_lost - len : 0;
 	b->slow_lost = b->slow_lost > len ? b->slow_lost - len : 0;
 	if (b->episode_lost == 0)
 		return;

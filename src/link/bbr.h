@@ -119,6 +119,7 @@ struct bbr {
 	uint64_t round_acked, round_lost;
 	uint32_t round_loss_events;
 	uint64_t base_acked, base_lost; /* rounds without a queue, fading */
+	uint64_t all_acked, all_lost;   /* all rounds, fading */
 	uint64_t slow_acked, slow_lost; /* what was sent in ProbeBW_DOWN, fading */
 	tt_time slow_from, slow_to;     /* the last time that we sent that slowly */
 	uint32_t base_loss;             /* BBR_LOSS_ONE is all */

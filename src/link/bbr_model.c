@@ -267,25 +267,36 @@ void bbr_slow_end(struct bbr *b, tt_time now)
 	b->slow_to = tt_time_min(b->slow_to, now);
 }
 
-/* What a round lost that shows no queue is what the path always loses. */
+static uint32_t lost_share(uint64_t acked, uint64_t lost)
+{
+	return acked + lost ? (uint32_t)(lost * BBR_LOSS_ONE / (acked + lost)) : 0;
+}
+
+static void fade(const struct bbr *b, uint64_t *acked, uint64_t *lost)
+{
+	if (*acked + *lost <= (uint64_t)BASE_LOSS_MEMORY * b->cfg.packet_bytes)
+		return;
+	*acked = *acked * 7 / 8;
+	*lost = *lost * 7 / 8;
+}
+
+/*
+ * What a round lost that shows no queue is what the path always loses. A queue only adds to that:
+ * all rounds together bound it, or one that was too high from the few packets of Startup would be
+ * made up for with a queue that keeps the path from being seen without one.
+ */
 static void update_base_loss(struct bbr *b)
 {
-	uint64_t memory = (uint64_t)BASE_LOSS_MEMORY * b->cfg.packet_bytes;
-	uint64_t total;
-
-	if (b->bw_probe_sample || queue_beside_loss(b) || bbr_round_loss_is_congestion(b))
-		return;
-	b->base_acked += b->round_acked;
-	b->base_lost += b->round_lost;
-	total = b->base_acked + b->base_lost;
-	if (total == 0)
-		return;
-	b->base_loss =
-		(uint32_t)bbr_min_u64(b->base_lost * BBR_LOSS_ONE / total, slow_loss_bound(b));
-	if (total > memory) {
-		b->base_acked = b->base_acked * 7 / 8;
-		b->base_lost = b->base_lost * 7 / 8;
+	b->all_acked += b->round_acked;
+	b->all_lost += b->round_lost;
+	if (!b->bw_probe_sample && !queue_beside_loss(b) && !bbr_round_loss_is_congestion(b)) {
+		b->base_acked += b->round_acked;
+		b->base_lost += b->round_lost;
 	}
+	uint64_t bound = bbr_min_u64(lost_share(b->all_acked, b->all_lost), slow_loss_bound(b));
+	b->base_loss = (uint32_t)bbr_min_u64(lost_share(b->base_acked, b->base_lost), bound);
+	fade(b, &b->base_acked, &b->base_lost);
+	fade(b, &b->all_acked, &b->all_lost);
 }
 
 static void update_latest_signals(struct bbr *b, const struct rate_sample *rs)

@@ -412,6 +412,19 @@ static void random_loss_lowers_nothing_and_is_made_up_for(void **state)
 	}
 }
 
+static void queue_does_not_keep_the_base_loss_too_high(void **state)
+{
+	struct hand h;
+	(void)state;
+	init(&h, RTT);
+	for (unsigned i = 0; i < 2; i++)
+		round_of(&h, MB, RTT, 150);
+	assert_true(bbr_base_loss_permille(&h.b) > 100);
+	for (unsigned i = 0; i < 10; i++)
+		round_of(&h, 20 * MB, RTT + TT_MS(20), 50);
+	assert_in_range(bbr_base_loss_permille(&h.b), 40, 60);
+}
+
 static void loss_beside_a_queue_is_congestion(void **state)
 {
 	struct hand h;
@@ -548,6 +561,7 @@ int main(void)
 		cmocka_unit_test(idle_flow_restarts_at_the_rate_of_the_path),
 		cmocka_unit_test(app_limited_samples_do_not_lower_the_rate),
 		cmocka_unit_test(random_loss_lowers_nothing_and_is_made_up_for),
+		cmocka_unit_test(queue_does_not_keep_the_base_loss_too_high),
 		cmocka_unit_test(loss_beside_a_queue_is_congestion),
 		cmocka_unit_test(much_loss_is_congestion_without_a_queue),
 		cmocka_unit_test(startup_ends_by_loss_and_starts_again_when_it_was_none),
