@@ -310,6 +310,12 @@ static bool is_probing(const struct bbr *b)
 	return b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP;
 }
 
+/* In the first round of ProbeBW_CRUISE the ACKs answer what was sent slowly in ProbeBW_DOWN. */
+static bool settled(const struct bbr *b)
+{
+	return b->state == BBR_DOWN || b->phase_rounds >= 2;
+}
+
 /* What the path took in the last round is clearly less than what we meant to send. */
 static bool falls_behind(const struct bbr *b)
 {
@@ -349,7 +355,7 @@ static void update_standing_queue(struct bbr *b)
 			set_max_bw(b, b->max_bw_slot[0], b->queue_bw);
 		}
 	}
-	if (!b->queue_foreign && falls_behind(b)) {
+	if (!b->queue_foreign && settled(b) && falls_behind(b)) {
 		uint64_t bw = bbr_max_u64(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
 		set_max_bw(
 			b, bbr_min_u64(b->max_bw_slot[0], bw), bbr_min_u64(b->max_bw_slot[1], bw));

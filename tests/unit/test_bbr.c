@@ -299,6 +299,22 @@ static void standing_queue_lowers_the_rate_when_the_path_got_slower(void **state
 	assert_in_range(bbr_bandwidth(&h.b), 3 * MB, 3 * MB + MB / 10);
 }
 
+static void what_was_sent_slowly_does_not_lower_the_rate(void **state)
+{
+	struct hand h;
+	(void)state;
+	init_cruising(&h, 20 * MB);
+	go_to(&h, BBR_UP, 20 * MB);
+	for (unsigned i = 0; i < 10 && h.b.state == BBR_UP; i++)
+		rounds(&h, 1, 20 * MB, RTT + TT_MS(10));
+	assert_int_equal(h.b.state, BBR_DOWN);
+	rounds(&h, 1, 20 * MB, RTT + TT_MS(10));
+	rounds(&h, 1, 15 * MB, RTT + TT_MS(5)); /* the answer to ProbeBW_DOWN */
+	assert_int_equal(h.b.state, BBR_CRUISE);
+	rounds(&h, 1, 15 * MB, RTT);
+	assert_int_equal(bbr_bandwidth(&h.b), 20 * MB);
+}
+
 static void queue_that_stays_is_not_ours(void **state)
 {
 	struct hand h;
@@ -554,6 +570,7 @@ int main(void)
 		cmocka_unit_test(probe_ends_when_a_queue_shows),
 		cmocka_unit_test(max_bw_is_forgotten_after_two_cycles),
 		cmocka_unit_test(standing_queue_lowers_the_rate_when_the_path_got_slower),
+		cmocka_unit_test(what_was_sent_slowly_does_not_lower_the_rate),
 		cmocka_unit_test(queue_that_stays_is_not_ours),
 		cmocka_unit_test(min_rtt_is_forgotten_after_ten_seconds),
 		cmocka_unit_test(empty_queue_needs_no_probe_rtt),
