@@ -110,6 +110,9 @@ struct bbr {
 	uint32_t rtt_group_n, jitter_n;
 	tt_time rtt_round_min, rtt_round_high; /* current round */
 	tt_time rtt_prev_min, rtt_prev_high;   /* round before */
+	uint32_t flat_rounds;                  /* for so many it was the same, */
+	tt_time flat_rtt;                      /* this */
+	tt_time way_checked_at;                /* 0: never */
 	uint32_t queue_rounds;                 /* for so many rounds it has stood */
 	tt_time queue_rtt;                     /* round trip that has to get shorter */
 	uint64_t queue_bw;                     /* max_bw before the queue lowered it */

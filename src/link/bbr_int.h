@@ -57,6 +57,10 @@ tt_time bbr_queue_limit(const struct bbr *b);
 bool bbr_queue_rising(const struct bbr *b);
 /** The newest round trips exceed the empty path's by more than `limit` and their noise. */
 bool bbr_queue_above(const struct bbr *b, tt_time limit);
+/** Round trips have become longer and stay the same: worth a ProbeRTT before its time. */
+bool bbr_way_seems_longer(const struct bbr *b);
+/** At its end: they were the same with little in flight. */
+bool bbr_way_is_longer(const struct bbr *b);
 /** So many lost of so many bytes are more than chance, and a queue is to blame. */
 bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of);
 /** The same of the round that ends with this ACK. */

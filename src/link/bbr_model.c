@@ -11,6 +11,7 @@
 #define QUEUE_LIMIT_PACKETS 2u /* on a slow path a burst is not a queue */
 #define QUEUE_ROUNDS 8u        /* in which a queue of ours gets shorter by a quarter at least */
 #define FOREIGN_LIMITS 4u      /* a queue of so many limits at least is taken for somebody else's */
+#define FLAT_ROUNDS 4u         /* with the same round trip are no queue, it seems */
 /* Beside a loss less is enough. */
 #define LOSS_QUEUE_MIN TT_MS(1)
 #define LOSS_QUEUE_RTT_SHARE 32u
@@ -116,6 +117,60 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
 	}
 }
 
+static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
+{
+	return v < lo ? lo : tt_time_min(v, hi);
+}
+
+static tt_time packets_time(const struct bbr *b, uint32_t packets)
+{
+	return b->bw ? packets * (uint64_t)b->cfg.packet_bytes * US_PER_S / b->bw : 0;
+}
+
+tt_time bbr_queue_limit(const struct bbr *b)
+{
+	tt_time share = b->min_rtt / QUEUE_LIMIT_RTT_SHARE;
+	return bbr_max_u64(clamp_time(share, QUEUE_LIMIT_MIN, QUEUE_LIMIT_MAX),
+		packets_time(b, QUEUE_LIMIT_PACKETS));
+}
+
+static bool queue_above(const struct bbr *b, tt_time rtt, tt_time limit)
+{
+	return rtt > b->min_rtt + limit + JITTER_FACTOR * b->jitter;
+}
+
+/*
+ * Does the round trip stay the same for rounds? A queue that somebody keeps up moves with what
+ * everybody sends; a way that got longer does not.
+ */
+static void update_flatness(struct bbr *b)
+{
+	tt_time tolerance = min_rtt_tolerance(b->rtt_prev_min);
+	tt_time low = tt_time_min(b->rtt_prev_min, b->flat_rtt);
+	tt_time high = bbr_max_u64(b->rtt_prev_min, b->flat_rtt);
+
+	if (b->rtt_prev_min == TT_TIME_NEVER || b->rtt_prev_min == 0)
+		return;
+	if (bbr_max_u64(high, b->rtt_prev_high) <= low + tolerance) {
+		b->flat_rounds++;
+		return;
+	}
+	b->flat_rounds = 0;
+	b->flat_rtt = b->rtt_prev_min;
+}
+
+bool bbr_way_seems_longer(const struct bbr *b)
+{
+	return b->flat_rounds >= FLAT_ROUNDS &&
+	       queue_above(b, b->flat_rtt, FOREIGN_LIMITS * bbr_queue_limit(b));
+}
+
+bool bbr_way_is_longer(const struct bbr *b)
+{
+	return bbr_way_seems_longer(b) &&
+	       b->probe_rtt_min + min_rtt_tolerance(b->flat_rtt) >= b->flat_rtt;
+}
+
 /*
  * The queue is what the least of several round trips is above min_rtt; a single one may have been
  * delayed by anything. The mean difference between neighbours measures that anything: a queue
@@ -131,6 +186,7 @@ static void update_queue(struct bbr *b, const struct rate_sample *rs)
 		b->rtt_prev_high = b->rtt_round_high;
 		b->rtt_round_min = TT_TIME_NEVER;
 		b->rtt_round_high = 0;
+		update_flatness(b);
 	}
 	if (rtt == 0 || rs->sent_at < b->rtt_sent_at)
 		return;
@@ -152,28 +208,6 @@ static void update_queue(struct bbr *b, const struct rate_sample *rs)
 	b->rtt_group_n = 0;
 	b->rtt_group = b->rtt_group_min;
 	b->rtt_round_high = bbr_max_u64(b->rtt_round_high, b->rtt_group);
-}
-
-static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
-{
-	return v < lo ? lo : tt_time_min(v, hi);
-}
-
-static tt_time packets_time(const struct bbr *b, uint32_t packets)
-{
-	return b->bw ? packets * (uint64_t)b->cfg.packet_bytes * US_PER_S / b->bw : 0;
-}
-
-tt_time bbr_queue_limit(const struct bbr *b)
-{
-	tt_time share = b->min_rtt / QUEUE_LIMIT_RTT_SHARE;
-	return bbr_max_u64(clamp_time(share, QUEUE_LIMIT_MIN, QUEUE_LIMIT_MAX),
-		packets_time(b, QUEUE_LIMIT_PACKETS));
-}
-
-static bool queue_above(const struct bbr *b, tt_time rtt, tt_time limit)
-{
-	return rtt > b->min_rtt + limit + JITTER_FACTOR * b->jitter;
 }
 
 bool bbr_queue_above(const struct bbr *b, tt_time limit)

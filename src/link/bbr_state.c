@@ -18,6 +18,9 @@
 /* The first probe after Startup comes soon, in case Startup ended too early. */
 #define FIRST_PROBE_RTTS 2u
 
+/* A ProbeRTT before its time costs 300 ms at half the rate. */
+#define WAY_CHECK_INTERVAL TT_S(3)
+
 bool bbr_is_probe_bw(const struct bbr *b)
 {
 	return b->state == BBR_DOWN || b->state == BBR_CRUISE || b->state == BBR_REFILL ||
@@ -427,8 +430,23 @@ static void enter_probe_rtt(struct bbr *b, tt_time now)
 	bbr_save_cwnd(b);
 	set_state(b, BBR_PROBE_RTT, BBR_GAIN_ONE, BBR_PROBE_RTT_CWND_GAIN);
 	b->probe_rtt_done_at = 0;
+	b->probe_rtt_min = 0; /* now it is measured anew */
 	b->acks = BBR_ACKS_STOPPING;
 	bbr_round_begin(b);
+}
+
+/*
+ * Not in the draft, which would take ten seconds to forget the shorter round trip, with a window
+ * that is too small all the time. It is another path: what was learned of volumes counts for
+ * nothing, and Startup finds its rate sooner than steps of ProbeBW_UP.
+ */
+static void take_longer_way(struct bbr *b, tt_time now)
+{
+	b->min_rtt = b->probe_rtt_min;
+	b->min_rtt_at = now;
+	b->inflight_longterm = BBR_INFINITE;
+	b->train_bw = 0;
+	b->full_bw_reached = false;
 }
 
 /* 5.3.4.4 */
@@ -436,6 +454,8 @@ static void exit_probe_rtt(struct bbr *b, tt_time now)
 {
 	bbr_reset_short_term(b);
 	bbr_reset_full_bw(b); /* the samples of ProbeRTT are slow because we were */
+	if (bbr_way_is_longer(b))
+		take_longer_way(b, now);
 	if (b->full_bw_reached) {
 		start_down(b, now);
 		start_cruise(b, now);
@@ -472,7 +492,12 @@ static void handle_probe_rtt(struct bbr *b, uint32_t inflight, tt_time now)
 static void check_probe_rtt(
 	struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now)
 {
-	if (b->state != BBR_PROBE_RTT && b->probe_rtt_expired && !b->idle_restart)
+	bool doubt = bbr_is_probe_bw(b) && bbr_way_seems_longer(b) &&
+		     now > b->way_checked_at + WAY_CHECK_INTERVAL;
+
+	if (doubt)
+		b->way_checked_at = now;
+	if (b->state != BBR_PROBE_RTT && (b->probe_rtt_expired || doubt) && !b->idle_restart)
 		enter_probe_rtt(b, now);
 	if (b->state == BBR_PROBE_RTT)
 		handle_probe_rtt(b, inflight, now);

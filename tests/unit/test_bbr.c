@@ -321,7 +321,7 @@ static void queue_that_stays_is_not_ours(void **state)
 	(void)state;
 	init_cruising(&h, 8 * MB);
 	for (unsigned i = 0; i < 40 && !h.b.queue_foreign; i++)
-		rounds(&h, 1, 7 * MB, RTT + TT_MS(40));
+		rounds(&h, 1, 7 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4));
 	assert_true(h.b.queue_foreign);
 	assert_int_equal(bbr_bandwidth(&h.b), 8 * MB); /* what stepping back had cost is back */
 	rounds(&h, 30, 8 * MB, RTT);
@@ -330,19 +330,56 @@ static void queue_that_stays_is_not_ours(void **state)
 
 /* ---- round trips ---- */
 
+/* A queue that moves, whoever makes it. */
+static void queue_until(struct hand *h, tt_time end)
+{
+	for (unsigned i = 0; h->now < end; i++)
+		rounds(h, 1, 5 * MB, RTT + TT_MS(20) + i % 2 * TT_MS(4));
+}
+
 static void min_rtt_is_forgotten_after_ten_seconds(void **state)
 {
 	struct hand h;
 	(void)state;
 	init_cruising(&h, 5 * MB);
 	tt_time from = h.now;
-	while (h.now < from + TT_S(9))
-		rounds(&h, 1, 5 * MB, RTT + TT_MS(20));
+	queue_until(&h, from + TT_S(9));
 	assert_int_equal(bbr_min_rtt(&h.b), RTT);
 	assert_in_range(h.seen[BBR_PROBE_RTT], 1, 2); /* every five seconds */
-	while (h.now < from + TT_S(12))
-		rounds(&h, 1, 5 * MB, RTT + TT_MS(20));
+	queue_until(&h, from + TT_S(12));
 	assert_int_equal(bbr_min_rtt(&h.b), RTT + TT_MS(20));
+}
+
+static void longer_way_is_another_path(void **state)
+{
+	struct hand h;
+	(void)state;
+	init_cruising(&h, 5 * MB);
+	h.b.inflight_longterm = 300000;
+	tt_time from = h.now;
+	while (h.now < from + TT_S(2) && h.b.state != BBR_STARTUP)
+		rounds(&h, 1, 5 * MB, RTT + TT_MS(70));
+	assert_int_equal(h.b.state, BBR_STARTUP);
+	assert_int_equal(h.seen[BBR_PROBE_RTT], 1);
+	assert_int_equal(bbr_min_rtt(&h.b), RTT + TT_MS(70));
+	assert_int_equal(h.b.inflight_longterm, UINT64_MAX);
+	assert_int_equal(bbr_bandwidth(&h.b), 5 * MB);
+}
+
+/* It stays the same as long as we send, and gets shorter in ProbeRTT: that is our own queue. */
+static void queue_that_stays_the_same_is_no_longer_way(void **state)
+{
+	struct hand h;
+	(void)state;
+	init_cruising(&h, 5 * MB);
+	tt_time from = h.now;
+	while (h.now < from + TT_S(4)) {
+		bool little = h.b.state == BBR_PROBE_RTT;
+		rounds(&h, 1, 5 * MB, RTT + TT_MS(little ? 10 : 70));
+		assert_int_not_equal(h.b.state, BBR_STARTUP);
+	}
+	assert_in_range(h.seen[BBR_PROBE_RTT], 1, 2); /* not again and again */
+	assert_int_equal(bbr_min_rtt(&h.b), RTT);
 }
 
 static void empty_queue_needs_no_probe_rtt(void **state)
@@ -573,6 +610,8 @@ int main(void)
 		cmocka_unit_test(what_was_sent_slowly_does_not_lower_the_rate),
 		cmocka_unit_test(queue_that_stays_is_not_ours),
 		cmocka_unit_test(min_rtt_is_forgotten_after_ten_seconds),
+		cmocka_unit_test(longer_way_is_another_path),
+		cmocka_unit_test(queue_that_stays_the_same_is_no_longer_way),
 		cmocka_unit_test(empty_queue_needs_no_probe_rtt),
 		cmocka_unit_test(probe_rtt_halves_the_window_for_200_ms),
 		cmocka_unit_test(idle_flow_restarts_at_the_rate_of_the_path),
