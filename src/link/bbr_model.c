@@ -377,8 +377,6 @@ static void update_standing_queue(struct bbr *b)
 		b->queue_foreign = false;
 		return;
 	}
-	if (b->queue_rounds == 0)
-		b->queue_bw = b->max_bw;
 	if (b->queue_rounds++ % QUEUE_ROUNDS == 0) {
 		tt_time was = tt_time_since(b->queue_rtt, b->min_rtt);
 		tt_time is = tt_time_since(b->rtt_prev_min, b->min_rtt);
@@ -388,6 +386,8 @@ static void update_standing_queue(struct bbr *b)
 			b->queue_foreign = true;
 			set_max_bw(b, b->max_bw_slot[0], b->queue_bw);
 		}
+		if (!b->queue_foreign)
+			b->queue_bw = b->max_bw; /* it helped: the lower rate is right */
 	}
 	if (!b->queue_foreign && settled(b) && falls_behind(b)) {
 		uint64_t bw = bbr_max_u64(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
