@@ -148,9 +148,12 @@ static void changing_link_is_followed(void **state)
 		c->to.rate = MBIT(i % 2 ? 10 : 50);
 		c->to.delay_us = TT_MS(i % 4 < 2 ? 20 : 60);
 	}
+	/* The rate goes up three times, each time by 40 of 50 Mbit/s. It is looked for every 2 to 3
+	 * s and found within one more, or within 1.5 s when the way gets longer too, which is 2.5 s
+	 * in the mean: 300 of 960 Mbit, and the payload is 0.944 of the rest. */
 	add_flow(sc, FLOW_TOXTUN, (struct load){.kind = LOAD_BULK});
 	struct scene_result *r = run(sc);
-	n += missed("share", r->flow[0].share[0], 0.75, 1);
+	n += missed("share", r->flow[0].share[0], 0.62, 1);
 	free(r);
 	assert_int_equal(n, 0);
 }
@@ -194,6 +197,21 @@ static void ping_beside_a_download_is_fast(void **state)
 	n += missed("ping, median", ms(sim_hist_quantile(&r->flow[0].ping, 0.5)), 50, 60);
 	n += missed("ping, p99", ms(sim_hist_quantile(&r->flow[0].ping, 0.99)), 50, 70);
 	n += missed("median wait", ms(sim_hist_quantile(&r->link[1].wait, 0.5)), 0, 25);
+	free(r);
+	assert_int_equal(n, 0);
+}
+
+/* Full packets are 1.059 times their payload; ACKs are the rest, one a millisecond or for 10
+ * packets: 0.008 at this rate, 0.014 at half of it. */
+static void download_costs_few_bytes_more_than_it_carries(void **state)
+{
+	unsigned n = 0;
+	(void)state;
+	struct scene *sc = new_scene();
+	sc->limit_us = TT_S(20);
+	set_link(sc, 100, TT_MS(100), 1250000);
+	add_flow(sc, FLOW_TOXTUN, (struct load){LOAD_BULK, .bytes = 60000000});
+	struct scene_result *r = run(sc);
 	n += missed("overhead", r->flow[0].overhead, 1, 1.07);
 	free(r);
 	assert_int_equal(n, 0);
@@ -217,15 +235,20 @@ static void hundred_channels_get_the_same(void **state)
 
 static void competitors_leave_each_other_room(void **state)
 {
-	/* Whoever comes first; queues of one and two bandwidth-delay products. */
+	/* Whoever comes first; queues of two and of one bandwidth-delay product (BDP). BBR is that
+	 * of TCP's first version, which keeps two BDP in flight whatever is lost. With a queue of
+	 * one that is all that link and queue hold: the queue overflows all the time, and whoever
+	 * takes loss beside a queue for congestion gets what BBR leaves. To pass over such loss
+	 * gives us a third of the link, and lets several of us lose a tenth of all packets to each
+	 * other. */
 	static const struct {
 		const char *name;
 		enum flow_kind other;
-		double least, most;
+		double least[2], most;
 	} pairs[] = {
-		{"toxtun", FLOW_TOXTUN, 0.4, 0.6},
-		{"CUBIC", FLOW_CUBIC, 0.25, 0.75},
-		{"BBR", FLOW_BBR, 0.25, 0.75},
+		{"toxtun", FLOW_TOXTUN, {0.4, 0.4}, 0.6},
+		{"CUBIC", FLOW_CUBIC, {0.25, 0.25}, 0.75},
+		{"BBR", FLOW_BBR, {0.25, 0.1}, 0.75},
 	};
 	unsigned n = 0;
 	(void)state;
@@ -244,8 +267,8 @@ static void competitors_leave_each_other_room(void **state)
 		print_message("# beside %s, %s, queue of %d BDP\n", pairs[i / 4].name,
 			first ? "first" : "second", i % 2 ? 1 : 2);
 		n += missed("both", ours + others, 0.85, 1);
-		n += missed(
-			"of both", ours / (ours + others), pairs[i / 4].least, pairs[i / 4].most);
+		n += missed("of both", ours / (ours + others), pairs[i / 4].least[i % 2],
+			pairs[i / 4].most);
 		free(r);
 	}
 	assert_int_equal(n, 0);
@@ -278,6 +301,7 @@ int main(void)
 		cmocka_unit_test(changing_link_is_followed),
 		cmocka_unit_test(blackout_costs_little_more_than_itself),
 		cmocka_unit_test(ping_beside_a_download_is_fast),
+		cmocka_unit_test(download_costs_few_bytes_more_than_it_carries),
 		cmocka_unit_test(hundred_channels_get_the_same),
 		cmocka_unit_test(competitors_leave_each_other_room),
 		cmocka_unit_test(flows_of_different_distance_share),

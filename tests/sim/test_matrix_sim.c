@@ -32,13 +32,21 @@ static double ceiling(const struct cell *c)
 	return (double)PAYLOAD / WIRE * (1 - c->loss);
 }
 
+static double queue_bytes(const struct cell *c)
+{
+	return fmax(c->queue * c->rate * c->rtt, QUEUE_MIN);
+}
+
 /* Round trips that are lost at the start: a first flight of 32 packets that doubles until it is as
  * much as the link holds (or the transfer has), which is log2(n / 64) round trips behind a sender
- * that knew the rate; three where that is less. */
+ * that knew the rate; three where that is less. One more where the second flight is more than link
+ * and queue hold, as the rest of it comes when it is repeated. */
 static double startup(const struct cell *c)
 {
-	double n = fmin(c->rate * c->rtt, c->bytes) / WIRE;
-	return fmax(3, 0.3 + log2(1 + n / 64));
+	double holds = c->rate * c->rtt;
+	double n = fmin(holds, c->bytes) / WIRE;
+	double repairs = fmin(64 * WIRE, c->bytes) > holds + queue_bytes(c) ? 1 : 0;
+	return fmax(3, 0.3 + log2(1 + n / 64)) + repairs;
 }
 
 static bool is_short(const struct cell *c)
@@ -52,6 +60,24 @@ static double tail(const struct cell *c, double rtt)
 	return is_short(c) && c->loss > 0 ? 2 * rtt + 0.03 : 0;
 }
 
+/* What comes behind a lost packet waits in the reader's memory, half of the 64 MB of a peer for one
+ * stream. Of the n packets that a link holds, the unluckiest is lost log(n) / log(1 / loss) times
+ * and comes as many round trips later; the sender stops when that memory is less than it sends
+ * until then. */
+#define READER_BYTES 32e6
+
+static double held_up(const struct cell *c)
+{
+	double holds = c->rate * c->rtt;
+	if (c->loss == 0)
+		return 1;
+	double repeats = log(fmax(holds / WIRE, 1)) / log(1 / c->loss);
+	return fmin(1, READER_BYTES / (holds * (1 + repeats)));
+}
+
+/* The reader's answer to the last packets waits so long for more of them. */
+#define ACK_DELAY 0.001
+
 /* For what is not said here: a look for the least round trip, the timing of single losses. */
 #define ROOM 0.97
 
@@ -59,10 +85,11 @@ static double tail(const struct cell *c, double rtt)
  * bandwidth-delay product 5 %. */
 static double floor_share(const struct cell *c)
 {
-	double rtt = c->rtt + 3 * WIRE / c->rate; /* as the packets themselves take time */
+	/* as the packets themselves take time */
+	double rtt = c->rtt + ACK_DELAY + 3 * WIRE / c->rate;
 	double needs = c->bytes / (c->rate * ceiling(c));
 	double shallow = c->queue < 1 ? 1 + 0.05 * log2(c->queue) : 1;
-	return ROOM * ceiling(c) * (1 - 1.2 * c->loss) * shallow * needs /
+	return ROOM * ceiling(c) * (1 - 1.2 * c->loss) * shallow * held_up(c) * needs /
 	       (needs + startup(c) * rtt + tail(c, rtt));
 }
 
@@ -71,11 +98,6 @@ static double most_again(const struct sim_link_stats *l)
 {
 	double packets = (double)l->packets, lost = (double)(l->lost + l->queue_drops);
 	return 1.15 * lost / packets + 0.005 + 4 / packets;
-}
-
-static double queue_bytes(const struct cell *c)
-{
-	return fmax(c->queue * c->rate * c->rtt, QUEUE_MIN);
 }
 
 /* The start may overrun the link by what it holds, twice, or by its first flights; from then on the
