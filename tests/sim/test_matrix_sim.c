@@ -192,6 +192,14 @@ static const double sizes[] = {1e5, 1e6, 1e7};
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Every so manyth cell, as AddressSanitizer takes several times as long. Prime to the lengths of all
+ * lists, so that each value is met. */
+#ifdef __SANITIZE_ADDRESS__
+#define STEP 7
+#else
+#define STEP 1
+#endif
+
 /* Takes the next of the values from a number that counts all their combinations. */
 static double pick(size_t *number, const double *values, size_t n)
 {
@@ -205,7 +213,7 @@ static void long_downloads_get_their_share_of_every_link(void **state)
 	size_t cells = LENGTH(queues) * LENGTH(losses) * LENGTH(rtts) * LENGTH(mbits);
 	unsigned missed = 0;
 	(void)state;
-	for (size_t i = 0; i < cells; i++) {
+	for (size_t i = 0; i < cells; i += STEP) {
 		size_t n = i;
 		struct cell c = {.queue = pick(&n, queues, LENGTH(queues)),
 			.loss = pick(&n, losses, LENGTH(losses)),
@@ -214,7 +222,7 @@ static void long_downloads_get_their_share_of_every_link(void **state)
 		c.bytes = fmin(c.rate * fmax(3, 30 * c.rtt), 150e6); /* to save time */
 		missed += misses(&c) > 0;
 	}
-	print_message("# %u of %zu cells missed\n", missed, cells);
+	print_message("# %u of %zu cells missed\n", missed, (cells + STEP - 1) / STEP);
 	assert_int_equal(missed, 0);
 }
 
@@ -224,7 +232,7 @@ static void short_downloads_lose_little_at_the_start(void **state)
 	size_t cells = LENGTH(sizes) * LENGTH(few_losses) * LENGTH(rtts) * LENGTH(mbits);
 	unsigned missed = 0;
 	(void)state;
-	for (size_t i = 0; i < cells; i++) {
+	for (size_t i = 0; i < cells; i += STEP) {
 		size_t n = i;
 		struct cell c = {.bytes = pick(&n, sizes, LENGTH(sizes)),
 			.loss = pick(&n, few_losses, LENGTH(few_losses)),
@@ -233,7 +241,7 @@ static void short_downloads_lose_little_at_the_start(void **state)
 			.queue = 1};
 		missed += misses(&c) > 0;
 	}
-	print_message("# %u of %zu cells missed\n", missed, cells);
+	print_message("# %u of %zu cells missed\n", missed, (cells + STEP - 1) / STEP);
 	assert_int_equal(missed, 0);
 }
 
