@@ -75,7 +75,7 @@ void kcp_free(struct kcp *k)
 		return;
 	kcp_leave_flight(k);
 	kcp_budget_give(k->snd_budget, k->snd_bytes);
-	kcp_budget_give(k->rcv_budget, k->rcv_bytes);
+	kcp_budget_give(k->rcv_budget, k->rcv_bytes + kcp_rcv_ring_cost(k->rcv_cap));
 	for (uint32_t i = 0; i < k->snd_cap; i++)
 		kcp_buf_put(k, k->snd[i].buf);
 	for (uint32_t i = 0; i < k->rcv_cap; i++)
@@ -137,6 +137,7 @@ static void rcv_ring_free(struct kcp *k)
 {
 	tt_free(k->mem, k->rcv);
 	k->bytes -= k->rcv_cap * sizeof(*k->rcv);
+	kcp_budget_give(k->rcv_budget, kcp_rcv_ring_cost(k->rcv_cap));
 	k->rcv = NULL;
 	k->rcv_cap = 0;
 }

@@ -2,7 +2,8 @@
  * Memory that many streams draw from: of one peer, and above it of the process. A stream may hold
  * as much as is free ("dynamic threshold", Choudhury and Hahne 1998): one that is stuck gets half
  * of it at most, n that get stuck together leave the n+1st part to the others (one after the other
- * each takes half of what was left), and nobody has to be told a share of his own beforehand.
+ * each takes half of what was left), and nobody has to be told a share of his own beforehand. The
+ * same holds for the peers: however many streams each of them has, some remains for one more.
  */
 #ifndef KCP_BUDGET_H
 #define KCP_BUDGET_H
@@ -20,9 +21,13 @@ static inline size_t kcp_budget_free(const struct kcp_budget *b)
 {
 	size_t left = SIZE_MAX;
 
+	size_t held = 0; /* by the budget below this one */
+
 	for (; b; b = b->parent) {
 		size_t here = b->cap > b->used ? b->cap - b->used : 0;
+		here = here > held ? here - held : 0;
 		left = here < left ? here : left;
+		held = b->used;
 	}
 	return left;
 }

@@ -244,6 +244,15 @@ static inline size_t kcp_seg_cost(const struct kcp_buf *b)
 	return (b ? b->cap : 0) + KCP_SEG_COST;
 }
 
+/*
+ * What a receive ring costs the budget. The share of a small one is in KCP_SEG_COST; but a single
+ * segment at the far end of the window makes a ring of half a megabyte.
+ */
+static inline size_t kcp_rcv_ring_cost(uint32_t cap)
+{
+	return cap > KCP_RING_SMALL ? cap * sizeof(struct kcp_rcv_slot) : 0;
+}
+
 static inline struct kcp_snd_slot *kcp_snd_at(const struct kcp *k, uint32_t sn)
 {
 	return &k->snd[sn & (k->snd_cap - 1)];

@@ -30,9 +30,13 @@ static int ring_reserve(struct kcp *k, uint32_t n)
 	uint32_t cap = k->rcv_cap ? k->rcv_cap : KCP_RING_MIN;
 	while (cap < n)
 		cap *= 2;
+	size_t cost = kcp_rcv_ring_cost(cap) - kcp_rcv_ring_cost(k->rcv_cap);
+	if (cost > kcp_budget_free(k->rcv_budget))
+		return TT_ENOMEM;
 	struct kcp_rcv_slot *v = tt_calloc(k->mem, cap, sizeof(*v));
 	if (!v)
 		return TT_ENOMEM;
+	kcp_budget_take(k->rcv_budget, cost);
 	for (uint32_t i = 0; i < k->rcv_cap; i++)
 		v[(k->rcv_head + i) & (cap - 1)] = *kcp_rcv_at(k, k->rcv_head + i);
 	tt_free(k->mem, k->rcv);
@@ -154,9 +158,9 @@ static int store(struct kcp *k, uint32_t sn, uint8_t frg, const uint8_t *data, u
 	size_t cost = (len > 0 ? kcp_buf_cap(k, len) : 0) + KCP_SEG_COST;
 	if (sn != k->rcv_nxt && k->rcv_bytes + cost > (size_t)k->rcv_wnd * (k->mss + KCP_SEG_COST))
 		return TT_ENOMEM;
-	if (sn - k->rcv_head >= KCP_WND_FLOOR && cost > kcp_budget_free(k->rcv_budget))
-		return TT_ENOMEM;
 	if (ring_reserve(k, sn - k->rcv_head + 1) != TT_OK)
+		return TT_ENOMEM;
+	if (sn - k->rcv_head >= KCP_WND_FLOOR && cost > kcp_budget_free(k->rcv_budget))
 		return TT_ENOMEM;
 	struct kcp_buf *b = NULL;
 	if (len > 0) {

@@ -60,7 +60,7 @@ static void free_all(struct writer *w, size_t n, const struct kcp_budget *b)
 
 static void stream_may_take_half_of_what_is_free_beyond_its_own(void **state)
 {
-	struct kcp_budget all = {.cap = 500}, b = {.parent = &all, .cap = 1000};
+	struct kcp_budget all = {.cap = 5000}, b = {.parent = &all, .cap = 500};
 	(void)state;
 	assert_int_equal(kcp_budget_free(&b), 500);
 	kcp_budget_take(&b, 100);
@@ -72,6 +72,7 @@ static void stream_may_take_half_of_what_is_free_beyond_its_own(void **state)
 	all.cap = 100; /* the more that is taken already */
 	assert_int_equal(kcp_budget_free(&b), 0);
 	all.cap = 5000;
+	b.cap = 1000;
 	assert_int_equal(kcp_budget_free(&b), 900);
 	kcp_budget_give(&b, 100);
 	assert_int_equal(kcp_budget_free(&b), 1000);
@@ -196,21 +197,83 @@ static void full_buffer_behind_a_gap_does_not_keep_the_gap_open(void **state)
 	assert_int_equal(b.used, 0);
 }
 
+static void peer_may_hold_as_much_as_the_others_have_left(void **state)
+{
+	struct kcp_budget all = {.cap = 240}, b[4];
+	size_t i;
+	(void)state;
+	for (i = 0; i < 4; i++)
+		b[i] = (struct kcp_budget){&all, 1000, 0};
+	for (i = 0; kcp_budget_free(&b[0]) > 0; i++)
+		kcp_budget_take(&b[0], 1);
+	assert_int_equal(i, 120);
+	assert_int_equal(kcp_budget_free(&b[1]), 120);
+	for (i = 0; kcp_budget_free(&b[1]) > 0; i++)
+		kcp_budget_take(&b[1], 1);
+	assert_int_equal(i, 60);
+	for (i = 0; kcp_budget_free(&b[2]) > 0; i++)
+		kcp_budget_take(&b[2], 1);
+	assert_int_equal(i, 30);
+	assert_int_equal(kcp_budget_free(&b[3]), 30); /* there is always some for one more */
+	assert_int_equal(kcp_budget_free(&b[0]), 0);
+	kcp_budget_give(&b[0], 120);
+	assert_int_equal(kcp_budget_free(&b[0]), 150);
+}
+
 static void parent_caps_the_sum(void **state)
 {
-	struct kcp_budget all = {.cap = 30 * COST};
+	struct kcp_budget all = {.cap = 45 * COST};
 	struct kcp_budget b[2] = {{&all, 100 * COST, 0}, {&all, 100 * COST, 0}};
 	struct writer w[2] = {{.k = reader(&b[0])}, {.k = reader(&b[1])}};
 	(void)state;
 	while (write_one(&w[0]) || write_one(&w[1]))
 		;
-	assert_in_range(b[0].used, 14 * COST, 15 * COST);
+	assert_in_range(b[0].used, 14 * COST, 15 * COST); /* a third: as much as is free for it */
 	assert_int_equal(all.used, b[0].used + b[1].used);
 	assert_true(all.used < all.cap);
 	kcp_free(w[0].k);
 	assert_int_equal(all.used, b[1].used);
 	free_all(w + 1, 1, &all);
 	assert_int_equal(b[1].used, 0);
+}
+
+/* A segment at the far end of the window needs a ring for all that is missing in front of it. */
+static void far_segments_of_many_streams_hold_no_more_than_the_budget(void **state)
+{
+	enum { N = 100 };
+	struct kcp_budget b = {.cap = 500 * COST};
+	struct kcp *k[N];
+	size_t held = 0, empty, taken = 0;
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		k[i] = reader(&b);
+		empty = kcp_memory(k[i]);
+		taken += push_len(k[i], 999, 1) == TT_OK;
+		held += kcp_memory(k[i]) - empty;
+	}
+	assert_in_range(taken, 2, N - 1);
+	assert_true(b.used <= b.cap);
+	assert_true(held <= b.cap + N * COST);
+	assert_int_equal(push_len(k[N - 1], 0, MSS), TT_OK); /* what comes in order needs none */
+	for (size_t i = 0; i < N; i++)
+		kcp_free(k[i]);
+	assert_int_equal(b.used, 0);
+}
+
+static void large_ring_of_an_idle_stream_is_given_back(void **state)
+{
+	struct kcp_budget b = {.cap = 500 * COST};
+	struct kcp *k = reader(&b);
+	(void)state;
+	for (uint32_t sn = 500; sn > 0; sn--)
+		push_len(k, sn - 1, 1);
+	assert_true(b.used > 500 * (1 + KCP_SEG_COST));
+	read_all(k);
+	drain(k, (struct seg[8]){{0}}, 8, T0);
+	kcp_on_deadline(k, T0 + TT_S(10));
+	assert_int_equal(b.used, 0);
+	kcp_free(k);
+	assert_int_equal(b.used, 0);
 }
 
 static void segment_costs_the_memory_that_it_holds(void **state)
@@ -307,7 +370,7 @@ static void everything_is_given_back_though_allocations_fail(void **state)
 {
 	(void)state;
 	for (size_t fail = 1; fail < 80; fail++) {
-		struct kcp_budget all = {.cap = 60 * COST}, b = {.parent = &all, .cap = 80 * COST};
+		struct kcp_budget all = {.cap = 120 * COST}, b = {.parent = &all, .cap = 80 * COST};
 		struct counted c = {.fail_after = fail};
 		struct tt_mem mem = {counting, &c};
 		struct kcp_config cfg = {.mem = &mem, .snd_budget = &b, .rcv_budget = &b};
@@ -351,7 +414,10 @@ int main(void)
 		cmocka_unit_test(backlog_that_nobody_reads_is_not_added_to),
 		cmocka_unit_test(segments_out_of_order_do_not_move_the_edge_of_the_window),
 		cmocka_unit_test(full_buffer_behind_a_gap_does_not_keep_the_gap_open),
+		cmocka_unit_test(peer_may_hold_as_much_as_the_others_have_left),
 		cmocka_unit_test(parent_caps_the_sum),
+		cmocka_unit_test(far_segments_of_many_streams_hold_no_more_than_the_budget),
+		cmocka_unit_test(large_ring_of_an_idle_stream_is_given_back),
 		cmocka_unit_test(segment_costs_the_memory_that_it_holds),
 		cmocka_unit_test(sender_stops_at_half_of_what_is_free),
 		cmocka_unit_test(one_segment_can_always_be_sent),
