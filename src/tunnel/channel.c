@@ -83,6 +83,8 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 	DL_APPEND(s->all, ch);
 	s->sum.opened++;
 	s->sum.active++;
+	if (s->cfg.slots)
+		s->cfg.slots->used++;
 	*out = ch;
 	return TT_OK;
 }
@@ -106,6 +108,8 @@ void channel_set_state(struct channel *ch, enum channel_state st)
 			ch->session->half_open--;
 		}
 	}
+	if (ch->state == CHANNEL_RESOLVING)
+		channel_leave_resolving(ch);
 	ch->state = st;
 }
 
@@ -192,6 +196,8 @@ void channel_close(struct channel *ch, enum close_reason why)
 	ch->stream = NULL;
 	tt_heap_set(&s->timers, &ch->timer, TT_TIME_NEVER);
 	s->sum.active--;
+	if (s->cfg.slots)
+		s->cfg.slots->used--;
 	s->measuring -= ch->bench != 0;
 	s->sum.failed += !was_open;
 	s->sum.reasons[why]++;
@@ -225,16 +231,17 @@ void channel_progress(struct channel *ch, tt_time now)
 {
 	struct session *s = ch->session;
 
-	(void)now;
 	if (ch->state != CHANNEL_OPEN)
 		return;
 	if (ch->in != HALF_OPEN) {
 		uint64_t have = ch->in_bytes + link_stream_recv_ready(ch->stream);
 		if (have > ch->in_fin_bytes) {
-			tt_warn(s->log,
-				"channel: peer=%s chan=%u sent %llu bytes and a fin of %llu",
-				s->tag, ch->ccid, (unsigned long long)have,
-				(unsigned long long)ch->in_fin_bytes);
+			if (session_may_log(s, now))
+				tt_warn(s->log,
+					"channel: peer=%s chan=%u sent %llu bytes and a fin of "
+					"%llu",
+					s->tag, ch->ccid, (unsigned long long)have,
+					(unsigned long long)ch->in_fin_bytes);
 			channel_reset(ch, REASON_PROTOCOL_ERROR);
 			return;
 		}

@@ -121,15 +121,9 @@ static void refuse(
 	s->sum.opened++;
 	s->sum.failed++;
 	s->sum.reasons[why]++;
-	if (tt_ratelimit_take(&s->refusals, now)) {
+	if (session_may_log(s, now))
 		tt_warn(s->log, "channel: peer=%s refused target=%s:%u reason=%s", s->tag,
 			syn->host, syn->port, reason_name(why));
-		if (s->refusals.suppressed) {
-			tt_warn(s->log, "channel: peer=%s %u more refusals were not logged", s->tag,
-				s->refusals.suppressed);
-			s->refusals.suppressed = 0;
-		}
-	}
 	session_push_rst(s, syn->ccid, false, why);
 }
 
@@ -137,9 +131,7 @@ static enum close_reason judge_measuring(const struct session *s, enum wire_benc
 {
 	if (!access_may_measure(s->cfg.bench, s->cfg.n_rules))
 		return REASON_NOT_ALLOWED;
-	if (!bench)
-		return REASON_UNSUPPORTED;
-	return s->measuring < SESSION_BENCH_MAX ? REASON_NONE : REASON_LIMIT;
+	return bench ? REASON_NONE : REASON_UNSUPPORTED;
 }
 
 static enum close_reason judge_target(
@@ -155,9 +147,27 @@ static enum close_reason judge_target(
 	return may ? REASON_NONE : REASON_NOT_ALLOWED;
 }
 
+/* Counts the limit that is reached. */
+static enum close_reason judge_limits(struct session *s, enum wire_bench bench)
+{
+	enum session_limit l = LIMIT_COUNT;
+
+	if (bench && s->measuring >= SESSION_BENCH_MAX)
+		l = LIMIT_MEASURING;
+	else if (s->half_open >= SESSION_HALF_OPEN_MAX)
+		l = LIMIT_HALF_OPEN;
+	else if (s->sum.active >= s->cfg.channels_max ||
+		 !session_slots_free(s->cfg.slots, s->sum.active))
+		l = LIMIT_CHANNELS;
+	if (l == LIMIT_COUNT)
+		return REASON_NONE;
+	s->sum.limits[l]++;
+	return REASON_LIMIT;
+}
+
 /* bench and literal: what the syn asks for, as far as it is one of them. */
-static enum close_reason judge(const struct session *s, const struct wire_syn *syn,
-	enum wire_bench bench, const struct tt_addr *literal)
+static enum close_reason judge(struct session *s, const struct wire_syn *syn, enum wire_bench bench,
+	const struct tt_addr *literal)
 {
 	if (!s->cfg.accept || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
@@ -165,11 +175,47 @@ static enum close_reason judge(const struct session *s, const struct wire_syn *s
 		return REASON_SHUTDOWN;
 	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
 							 : judge_target(s, syn, literal);
-	if (why != REASON_NONE)
-		return why;
-	if (s->sum.active >= s->cfg.channels_max || s->half_open >= SESSION_HALF_OPEN_MAX)
-		return REASON_LIMIT;
-	return REASON_NONE;
+	return why == REASON_NONE ? judge_limits(s, bench) : why;
+}
+
+static void ask_resolver(struct channel *ch)
+{
+	ch->resolving = true;
+	ch->session->resolving++;
+	channel_want(ch, ACTION_RESOLVE);
+}
+
+/* The resolver is everybody's: names that do not resolve would keep it busy for others. */
+static void resolve(struct channel *ch)
+{
+	struct session *s = ch->session;
+
+	if (s->resolving < SESSION_RESOLVE_MAX) {
+		ask_resolver(ch);
+		return;
+	}
+	s->sum.limits[LIMIT_RESOLVING]++;
+	DL_APPEND2(s->unresolved, ch, resolve_prev, resolve_next);
+}
+
+void channel_leave_resolving(struct channel *ch)
+{
+	struct session *s = ch->session;
+
+	if (ch->resolve_prev) { /* the only pointer that is never NULL in such a list */
+		DL_DELETE2(s->unresolved, ch, resolve_prev, resolve_next);
+		ch->resolve_prev = NULL;
+	}
+	if (!ch->resolving)
+		return;
+	ch->resolving = false;
+	s->resolving--;
+	struct channel *next = s->unresolved;
+	if (!next)
+		return;
+	DL_DELETE2(s->unresolved, next, resolve_prev, resolve_next);
+	next->resolve_prev = NULL;
+	ask_resolver(next);
 }
 
 void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now)
@@ -179,11 +225,14 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	struct channel *ch = NULL;
 
 	/* A peer whose toxcore confirms nothing must not fill our memory with answers. */
-	if (s->control.items >= SESSION_CONTROL_MAX)
+	if (s->control.items >= SESSION_CONTROL_MAX) {
+		s->sum.limits[LIMIT_ANSWERS]++;
 		return;
+	}
 	if (channel_find(s, false, syn->ccid)) {
-		tt_debug(s->log, "channel: peer=%s chan=%u syn for a channel that is open", s->tag,
-			syn->ccid);
+		if (session_may_log(s, now))
+			tt_warn(s->log, "channel: peer=%s chan=%u syn for a channel that is open",
+				s->tag, syn->ccid);
 		return;
 	}
 	tt_addr_parse(syn->host, &literal);
@@ -211,7 +260,7 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	} else if (literal.family)
 		channel_resolved(ch, &literal, 1, now);
 	else
-		channel_want(ch, ACTION_RESOLVE);
+		resolve(ch);
 }
 
 void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n, tt_time now)
@@ -222,7 +271,7 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 	if (ch->state != CHANNEL_RESOLVING)
 		return;
 	if (n == 0) {
-		if (tt_ratelimit_take(&s->refusals, now))
+		if (session_may_log(s, now))
 			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u does not resolve",
 				s->tag, ch->ccid, ch->host, ch->port);
 		channel_reset(ch, REASON_NO_SUCH_HOST);
@@ -242,7 +291,7 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 	ch->n_addrs =
 		access_filter(s->cfg.rules, s->cfg.n_rules, name, addrs, n, ch->port, ch->addrs);
 	if (ch->n_addrs == 0) {
-		if (tt_ratelimit_take(&s->refusals, now))
+		if (session_may_log(s, now))
 			tt_warn(s->log,
 				"channel: peer=%s chan=%u refused target=%s:%u reason=not_allowed: "
 				"no rule allows the address that it resolves to, %s",
@@ -262,7 +311,7 @@ void channel_dialed(struct channel *ch, enum close_reason why_not, tt_time now)
 	if (ch->state != CHANNEL_DIALING)
 		return;
 	if (why_not != REASON_NONE) {
-		if (tt_ratelimit_take(&s->refusals, now))
+		if (session_may_log(s, now))
 			tt_info(s->log, "channel: peer=%s chan=%u target=%s:%u failed reason=%s",
 				s->tag, ch->ccid, ch->host, ch->port, reason_name(why_not));
 		channel_reset(ch, why_not);

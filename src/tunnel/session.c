@@ -11,9 +11,10 @@
 /* src/link knows nothing of src/wire, whose list of packet ids is the whole one. */
 _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "packet ids");
 
-/* Log lines about refusals that one peer can cause: so many at once, then one every so often. */
-#define REFUSALS_BURST 10
-#define REFUSALS_INTERVAL TT_S(5)
+/* Log lines that one peer can cause: so many at once, then one every so often. */
+#define LOG_BURST 10
+#define LOG_INTERVAL TT_S(5)
+#define HELLO_INTERVAL TT_S(1)
 
 int session_new(struct session **out, const struct session_config *cfg, tt_time now)
 {
@@ -34,8 +35,11 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
 	s->resume_at = TT_TIME_NEVER;
-	s->refusals =
-		(struct tt_ratelimit){.burst = REFUSALS_BURST, .interval_us = REFUSALS_INTERVAL};
+	s->log_lines = (struct tt_ratelimit){.burst = LOG_BURST, .interval_us = LOG_INTERVAL};
+	s->hellos =
+		(struct tt_ratelimit){.burst = SESSION_HELLO_BURST, .interval_us = HELLO_INTERVAL};
+	s->control_maps = (struct tt_ratelimit){
+		.burst = SESSION_CONTROL_BURST, .interval_us = TT_S(1) / SESSION_CONTROL_RATE};
 	control_init(&s->control, s->mem);
 	tt_heap_init(&s->timers, s->mem);
 	struct link_config lc = {.mode = cfg->mode,
@@ -159,6 +163,21 @@ void session_shutdown(struct session *s, tt_time now)
 	close_all(s, REASON_SHUTDOWN);
 }
 
+bool session_may_log(struct session *s, tt_time now)
+{
+	uint32_t missing = s->log_lines.suppressed;
+
+	if (!tt_ratelimit_take(&s->log_lines, now)) {
+		s->sum.limits[LIMIT_LOG]++;
+		return false;
+	}
+	if (missing)
+		tt_warn(s->log, "session: peer=%s %u more lines about it were not logged", s->tag,
+			missing);
+	s->log_lines.suppressed = 0;
+	return true;
+}
+
 void session_push(struct session *s, struct wire_msg *msg)
 {
 	int rc = control_push(&s->control, msg);
@@ -190,8 +209,13 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 {
 	bool restarted = s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
 
+	/* Each may end all channels, or have all that is not confirmed repeated. */
+	if (!tt_ratelimit_take(&s->hellos, now)) {
+		s->sum.limits[LIMIT_HELLOS]++;
+		return;
+	}
 	if (restarted) {
-		if (tt_ratelimit_take(&s->refusals, now))
+		if (session_may_log(s, now))
 			tt_info(s->log, "session: peer=%s was restarted; its %zu connections end",
 				s->tag, s->sum.active);
 		s->sum.restarts++;
@@ -204,7 +228,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	memcpy(s->peer_name, h->name, sizeof(s->peer_name));
 	s->knows_peer = true;
 	s->peer_proved = proof_holds(s, h);
-	if (!s->peer_proved && s->cfg.accept && tt_ratelimit_take(&s->refusals, now))
+	if (!s->peer_proved && s->cfg.accept && session_may_log(s, now))
 		tt_warn(s->log, "session: peer=%s does not know the secret and is not served",
 			s->tag);
 	s->peer_caps = h->caps;
@@ -266,7 +290,7 @@ static void input_numbered(struct session *s, const struct wire_msg *msg, tt_tim
 	if (rc == TT_EEXIST)
 		return;
 	if (rc == TT_EPROTO) {
-		if (tt_ratelimit_take(&s->refusals, now))
+		if (session_may_log(s, now))
 			tt_error(s->log,
 				"session: peer=%s control messages before %u are missing; its "
 				"connections end",
@@ -276,14 +300,32 @@ static void input_numbered(struct session *s, const struct wire_msg *msg, tt_tim
 	input_msg(s, msg, now);
 }
 
+static void drop_message(struct session *s, tt_time now)
+{
+	s->sum.limits[LIMIT_CONTROL]++;
+	if (session_may_log(s, now))
+		tt_warn(s->log,
+			"control: peer=%s sends more than %d control messages a second; what is "
+			"above that is dropped",
+			s->tag, SESSION_CONTROL_RATE);
+}
+
 int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now)
 {
 	struct wire_msg msg;
 
 	while (len > 0) {
+		if (!tt_ratelimit_take(&s->control_maps, now)) {
+			drop_message(s, now);
+			return TT_ELIMIT;
+		}
 		int n = wire_decode(data, len, &msg);
 		if (n < 0) {
 			s->sum.control_malformed++;
+			if (session_may_log(s, now))
+				tt_warn(s->log,
+					"control: peer=%s sent a message that cannot be read",
+					s->tag);
 			return n;
 		}
 		data += n;

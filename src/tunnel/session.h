@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "limits.h"
 #include "link.h"
 #include "reason.h"
 #include "tt_addr.h"
@@ -34,7 +35,13 @@
 /* Of them, asked for by the peer and not connected yet: more than one round of the loop takes in.
  */
 #define SESSION_HALF_OPEN_MAX 4096
-#define SESSION_CONTROL_MAX 65536   /* unconfirmed maps, above which no SYN is heard */
+#define SESSION_CONTROL_MAX 65536 /* unconfirmed maps, above which no SYN is heard */
+/* Control maps that a peer may send: so many at once, and so many more a second. Three make a
+ * connection. */
+#define SESSION_CONTROL_BURST 100000
+#define SESSION_CONTROL_RATE 20000
+#define SESSION_HELLO_BURST 10      /* hellos at once, then one a second */
+#define SESSION_RESOLVE_MAX 16      /* names that are being resolved for one peer; others wait */
 #define SESSION_BENCH_MAX 4         /* of them, measurements that the peer asked for */
 #define SESSION_BENCH_TIME TT_S(90) /* after which such a measurement is cut off */
 #define SESSION_CONNECT_TIMEOUT TT_S(15)
@@ -63,9 +70,10 @@ struct session_config {
 	uint64_t epoch_ms; /* milliseconds since a fixed base when `now` was 0, for conv */
 	/* What the channels of all sessions may hold, borrowed, may be NULL. */
 	struct kcp_budget *snd_budget, *rcv_budget;
-	const struct tt_mem *mem; /* borrowed, NULL: malloc */
-	struct tt_pool *pool;     /* for its link; borrowed, may be NULL */
-	const struct tt_log *log; /* borrowed, may be NULL */
+	struct session_slots *slots; /* of all sessions, borrowed, may be NULL */
+	const struct tt_mem *mem;    /* borrowed, NULL: malloc */
+	struct tt_pool *pool;        /* for its link; borrowed, may be NULL */
+	const struct tt_log *log;    /* borrowed, may be NULL */
 };
 
 /** TT_OK, TT_ENOMEM. The session starts with its peer offline. */
@@ -96,7 +104,11 @@ void session_shutdown(struct session *s, tt_time now);
 
 /* ---- control stream: friend messages ---- */
 
-/** Takes one friend message of kind WIRE_KIND_MSGPACK. TT_OK, TT_EPROTO, TT_ENOMEM. */
+/**
+ * Takes one friend message of kind WIRE_KIND_MSGPACK. TT_OK; TT_EPROTO: it, or the rest of it,
+ * cannot be read; TT_ELIMIT: it, or the rest, was dropped because the peer sends too much. The
+ * peer's channels end with the next map that is taken, since others before it are missing.
+ */
 int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now);
 
 /**
@@ -240,6 +252,7 @@ struct session_stats {
 	uint64_t reasons[REASON_COUNT];
 	uint64_t control_sent, control_received, control_malformed;
 	uint64_t restarts; /* of the peer */
+	uint64_t limits[LIMIT_COUNT];
 	bool online;
 	char peer_name[WIRE_NAME_MAX + 1]; /* from its hello */
 };

@@ -35,6 +35,7 @@ struct channel {
 	bool peer_ended; /* its `end` came: neither side needs anything from the other any more */
 	bool hashed;     /* in session->channels: the peer may still speak of it */
 	bool half_open;  /* counted in session->half_open */
+	bool resolving;  /* counted in session->resolving */
 	enum wire_bench bench; /* counted in session->measuring; 0 for targets and for the opener */
 	enum channel_state state;
 	enum close_reason reason;
@@ -51,6 +52,7 @@ struct channel {
 	unsigned actions; /* bits 1 << enum session_action_type that were not taken yet */
 	bool queued;      /* in the session's list of channels with actions */
 	struct channel *action_next;
+	struct channel *resolve_prev, *resolve_next; /* in session->unresolved */
 
 	struct tt_addr *addrs; /* what may be dialled, until it was */
 	size_t n_addrs;
@@ -87,12 +89,15 @@ struct session {
 	struct channel *channels; /* uthash by key: those that the peer may speak of */
 	struct channel *all;      /* those and the others, closed ones until they are released */
 	size_t half_open;
-	size_t measuring; /* accepted channels to the measuring service */
+	size_t resolving;           /* names that the owner of the sockets was asked for */
+	struct channel *unresolved; /* list of those that wait for their turn */
+	size_t measuring;           /* accepted channels to the measuring service */
 	uint32_t last_ccid;
 	struct tt_heap timers;
 	struct channel *action_head, *action_tail;
 	struct session_stats sum;
-	struct tt_ratelimit refusals; /* log lines that the peer can cause */
+	struct tt_ratelimit log_lines; /* that the peer can cause */
+	struct tt_ratelimit control_maps, hellos;
 };
 
 /* channel.c */
@@ -118,8 +123,13 @@ void channel_input_fin(struct channel *ch, const struct wire_fin *fin, tt_time n
 void channel_input_end(struct channel *ch, tt_time now);
 
 /* open.c */
+/* The channel is no longer waiting for its name: the next one's turn. */
+void channel_leave_resolving(struct channel *ch);
 void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now);
 void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time now);
+
+/* For what a peer can cause: true when a line may be written now. */
+bool session_may_log(struct session *s, tt_time now);
 
 /* session.c: queues a map for the peer; out of memory ends nothing here, the peer's timers do */
 void session_push(struct session *s, struct wire_msg *msg);

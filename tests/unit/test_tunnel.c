@@ -776,14 +776,14 @@ static void limits_of_channels_and_of_half_open_ones_hold(void **state)
 
 	up_alone(&w);
 	for (uint32_t i = 1; i <= SESSION_HALF_OPEN_MAX + 1; i++) {
-		struct wire_msg m = syn_to(i, i, "some.test", 1080);
+		struct wire_msg m = syn_to(i, i, "10.0.0.1", 1080);
 		say(&w, SRV, &m);
 	}
 	assert_int_equal(stats_of(&w, SRV).active, SESSION_HALF_OPEN_MAX);
 	assert_int_equal(answer(&w), REASON_LIMIT);
 	for (uint32_t i = 0; i < SESSION_HALF_OPEN_MAX; i++)
-		channel_abort(want(&w, SRV, ACTION_RESOLVE).channel, REASON_RESET, w.now);
-	struct wire_msg m = syn_to(2000, 2000, "some.test", 1080);
+		channel_abort(want(&w, SRV, ACTION_DIAL).channel, REASON_RESET, w.now);
+	struct wire_msg m = syn_to(2000, 2000, "10.0.0.1", 1080);
 	m.n = SESSION_HALF_OPEN_MAX + 2;
 	say(&w, SRV, &m);
 	assert_int_equal(stats_of(&w, SRV).active, 1); /* there is room again */
