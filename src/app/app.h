@@ -62,6 +62,7 @@ struct app {
 	struct loop_signal *signals[3];
 	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */
+	struct session_slots slots;               /* ... and how many channels there may be */
 	size_t n_conns, conns_max;                /* see fd_limit.h */
 	struct tt_ratelimit fd_log;
 	size_t n_timers;
@@ -84,7 +85,9 @@ struct app {
 	enum toxnet_path self_path;
 	struct session_stats ended; /* of peers that are gone, for the totals */
 	uint64_t refused_requests;
-	struct tt_ratelimit request_log;
+	uint64_t limited_requests; /* of them, because there were too many, or too many at once */
+	uint64_t limited_lines;    /* log lines about requests and paths that were not written */
+	struct tt_ratelimit accepts, request_log;
 };
 
 /**

@@ -18,8 +18,16 @@
  */
 #define RENEW_FIRST TT_S(45)
 #define RENEW_MAX TT_S(300)
-/* Packets to one peer between two looks at what has come in. */
+/* Packets and messages to one peer before it is the others' turn and what has come in is looked at.
+ */
 #define PACKETS_A_ROUND 128
+#define MESSAGES_A_ROUND 32
+/* Friends that a server without a list of allowed peers accepts: each is kept in memory and on
+ * disk. */
+#define FRIENDS_MAX 1024
+/* A peer can come and go as it likes: log lines at once, then one every so often. */
+#define PATH_LOG_BURST 20
+#define PATH_LOG_INTERVAL TT_S(10)
 
 static const char *path_text(enum toxnet_path path)
 {
@@ -69,6 +77,7 @@ static int new_session(struct app *app, struct peer *p)
 		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
 		.snd_budget = &app->snd_budget,
 		.rcv_budget = &app->rcv_budget,
+		.slots = &app->slots,
 		.pool = app->pool,
 		.log = app->log,
 	};
@@ -121,6 +130,8 @@ static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint
 	p->app = app;
 	p->friend_number = friend_number;
 	memcpy(p->key, key, TT_KEY_LEN);
+	p->path_log =
+		(struct tt_ratelimit){.burst = PATH_LOG_BURST, .interval_us = PATH_LOG_INTERVAL};
 	tt_key_short(key, p->tag);
 	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(app, key));
 	if (new_session(app, p) != TT_OK)
@@ -223,6 +234,19 @@ void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size
 		session_packet_input(p->session, data, len, app_now(app));
 }
 
+/* Nobody is named as allowed: whoever has our Tox ID may come in, but not a thousand in a minute.
+ * Who is passed over asks again. */
+static const char *judge_stranger(struct app *app)
+{
+	bool full = toxnet_friend_count(app->tn) >= FRIENDS_MAX;
+
+	if (!full && tt_ratelimit_take(&app->accepts, app_now(app)))
+		return NULL;
+	app->limited_requests++;
+	return full ? "there are too many peers; say with allow who may come in"
+		    : "too many requests at once; it is accepted when it asks again";
+}
+
 void peer_on_request(
 	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len)
 {
@@ -231,10 +255,14 @@ void peer_on_request(
 
 	tt_hex_encode(key, TT_KEY_LEN, hex);
 	const char *why = access_judge_request(app, key, message, len);
+	if (!why && !app->conf->has_allow)
+		why = judge_stranger(app);
 	if (why) {
 		app->refused_requests++;
 		if (tt_ratelimit_take(&app->request_log, app_now(app)))
 			tt_warn(app->log, "refused peer=%s: %s", hex, why);
+		else
+			app->limited_lines++;
 		return;
 	}
 	if (toxnet_friend_accept(app->tn, key, &number) != TT_OK)
@@ -244,24 +272,35 @@ void peer_on_request(
 		peer_new(app, number, key);
 }
 
+static void log_path(struct peer *p, enum toxnet_path path)
+{
+	struct app *app = p->app;
+	struct session_stats st;
+
+	if (!tt_ratelimit_take(&p->path_log, app_now(app))) {
+		app->limited_lines++;
+		return;
+	}
+	session_stats(p->session, &st);
+	if (path == TOXNET_PATH_NONE)
+		tt_warn(app->log, "peer %s is offline; %zu connections wait for it", p->tag,
+			st.active);
+	else
+		tt_info(app->log, "peer %s is %s by %s", p->tag,
+			p->path == TOXNET_PATH_NONE ? "online" : "reached", path_text(path));
+}
+
 void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path)
 {
 	struct peer *p = peer_find(app, friend_number);
 
 	if (!p || p->path == path)
 		return;
-	if (path == TOXNET_PATH_NONE) {
-		struct session_stats st;
-		session_stats(p->session, &st);
+	log_path(p, path);
+	if (path == TOXNET_PATH_NONE)
 		p->drops++;
-		tt_warn(app->log, "peer %s is offline; %zu connections wait for it", p->tag,
-			st.active);
-	} else {
-		tt_info(app->log, "peer %s is %s by %s", p->tag,
-			p->path == TOXNET_PATH_NONE ? "online" : "reached", path_text(path));
-		if (p->path == TOXNET_PATH_NONE)
-			p->online_since = app_now(app);
-	}
+	else if (p->path == TOXNET_PATH_NONE)
+		p->online_since = app_now(app);
 	p->path = path;
 	p->renew_after = RENEW_FIRST;
 	if (path == TOXNET_PATH_NONE)
@@ -286,9 +325,7 @@ void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *dat
 	struct peer *p = peer_find(app, friend_number);
 	if (!p || wire_kind(data, len) != WIRE_KIND_MSGPACK)
 		return;
-	int rc = session_control_input(p->session, data, len, app_now(app));
-	if (rc != TT_OK)
-		tt_debug(app->log, "peer %s sent a control message that cannot be read", p->tag);
+	session_control_input(p->session, data, len, app_now(app));
 	/* Not only at the end of the round: many messages with many openings each may be waiting,
 	 * and those that are dialled at once must not count as half-open together. */
 	run_actions(p);
@@ -305,9 +342,11 @@ static void send_control(struct peer *p)
 {
 	uint8_t buf[WIRE_MESSAGE_MAX];
 	uint32_t receipt;
-	size_t n;
 
-	while ((n = session_control_output(p->session, buf)) > 0) {
+	for (unsigned i = 0; i < MESSAGES_A_ROUND; i++) {
+		size_t n = session_control_output(p->session, buf);
+		if (n == 0)
+			return;
 		int rc = toxnet_message_send(p->app->tn, p->friend_number, buf, n, &receipt);
 		if (rc != TT_OK) {
 			p->retry_at = app_now(p->app) + QUEUE_RETRY;
@@ -315,6 +354,7 @@ static void send_control(struct peer *p)
 		}
 		session_control_sent(p->session, receipt);
 	}
+	p->more_control = true;
 }
 
 static void send_packets(struct peer *p, tt_time now)
@@ -349,6 +389,7 @@ static void peer_run(struct peer *p)
 	struct app *app = p->app;
 	tt_time now = app_now(app);
 
+	p->more_control = false;
 	if (session_deadline(p->session) <= now)
 		session_on_deadline(p->session, now);
 	note_ready(p);
@@ -371,7 +412,7 @@ tt_time peers_deadline(const struct app *app)
 {
 	tt_time d = TT_TIME_NEVER;
 	for (const struct peer *p = app->peers; p; p = p->hh.next) {
-		bool now = p->pending_len || session_has_action(p->session);
+		bool now = p->pending_len || p->more_control || session_has_action(p->session);
 		tt_time mine = now ? 0 : session_deadline(p->session);
 		if (mine != TT_TIME_NEVER && mine < p->retry_at)
 			mine = p->retry_at;

@@ -24,7 +24,9 @@ struct peer {
 	bool ready;     /* session_ready, as last seen */
 	uint64_t drops; /* times that it went offline */
 	tt_time online_since;
+	struct tt_ratelimit path_log;
 	tt_time retry_at;   /* toxcore's queue was full: not before this */
+	bool more_control;  /* there may be more messages than one round sends */
 	size_t pending_len; /* a packet that toxcore would not take yet */
 	uint8_t pending[LINK_PACKET_MAX];
 	UT_hash_handle hh;

@@ -37,6 +37,8 @@ static void add_session(struct session_stats *sum, const struct session_stats *s
 	sum->control_received += s->control_received;
 	sum->control_malformed += s->control_malformed;
 	sum->restarts += s->restarts;
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		sum->limits[i] += s->limits[i];
 }
 
 static void add_link(struct link_stats *sum, const struct link_stats *l)
@@ -95,6 +97,7 @@ void stats_gather(const struct app *app, struct stats_totals *t)
 		t->peers_online += p->path != TOXNET_PATH_NONE;
 		t->peer_drops += p->drops;
 	}
+	t->sessions.limits[LIMIT_LOG] += app->limited_lines;
 	toxnet_stats(app->tn, &t->tox);
 	gather_process(t);
 }

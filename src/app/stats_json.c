@@ -32,6 +32,12 @@ static void put_reasons(cJSON *o, const struct session_stats *s)
 		put_number(r, reason_name((enum close_reason)i), s->reasons[i]);
 }
 
+static void put_limits(cJSON *o, const struct session_stats *s)
+{
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		put_number(o, session_limit_name((enum session_limit)i), s->limits[i]);
+}
+
 static void put_link(cJSON *o, const struct link_stats *l)
 {
 	put_number(o, "payload_in", l->payload_received);
@@ -100,6 +106,7 @@ static void put_peer(cJSON *list, const struct peer *p)
 	put_number(o, "inflight", l.inflight);
 	put_model(cJSON_AddObjectToObject(o, "congestion"), &l);
 	put_connections(o, &s);
+	put_limits(cJSON_AddObjectToObject(o, "limits"), &s);
 	put_link(o, &l);
 	session_each_channel(p->session, put_channel, cJSON_AddArrayToObject(o, "channels"));
 	cJSON_AddItemToArray(list, o);
@@ -133,6 +140,9 @@ char *stats_json(const struct app *app)
 	put_number(proc, "fds", t.fds);
 	cJSON_AddNumberToObject(proc, "cpu_seconds", t.cpu_seconds);
 	put_number(root, "refused_requests", app->refused_requests);
+	cJSON *limits = cJSON_AddObjectToObject(root, "limits");
+	put_limits(limits, &t.sessions);
+	put_number(limits, "requests", app->limited_requests);
 	cJSON *peers = cJSON_AddArrayToObject(root, "peers");
 	for (const struct peer *p = app->peers; p; p = p->hh.next)
 		put_peer(peers, p);

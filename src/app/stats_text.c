@@ -32,7 +32,20 @@ static void put_self(FILE *f, const struct app *app, const struct stats_totals *
 		HASH_COUNT(app->peers), (unsigned long long)t->peer_drops);
 }
 
-static void put_totals(FILE *f, const struct stats_totals *t)
+static void put_limits(FILE *f, const struct session_stats *s, uint64_t requests)
+{
+	fprintf(f, "limits hit     ");
+	for (int l = 0; l < LIMIT_COUNT; l++) {
+		if (s->limits[l])
+			fprintf(f, " %s %llu", session_limit_name((enum session_limit)l),
+				(unsigned long long)s->limits[l]);
+	}
+	if (requests)
+		fprintf(f, " requests %llu", (unsigned long long)requests);
+	fprintf(f, "\n");
+}
+
+static void put_totals(FILE *f, const struct app *app, const struct stats_totals *t)
 {
 	const struct session_stats *s = &t->sessions;
 	const struct link_stats *l = &t->links;
@@ -52,6 +65,7 @@ static void put_totals(FILE *f, const struct stats_totals *t)
 		mib(l->bytes_received), mib(l->bytes_sent),
 		ratio(l->bytes_received, l->payload_received),
 		ratio(l->bytes_sent, l->payload_sent));
+	put_limits(f, s, app->limited_requests);
 	fprintf(f, "memory          %.1f MiB resident, %.1f MiB heap\n", mib(t->rss_bytes),
 		mib(t->heap_bytes));
 	fprintf(f, "process         %.2f s cpu, %zu fds\n", t->cpu_seconds, t->fds);
@@ -99,7 +113,7 @@ char *stats_text(const struct app *app)
 		return NULL;
 	stats_gather(app, &t);
 	put_self(f, app, &t);
-	put_totals(f, &t);
+	put_totals(f, app, &t);
 	for (const struct peer *p = app->peers; p; p = p->hh.next)
 		put_peer(f, p);
 	if (fclose(f) != 0) {

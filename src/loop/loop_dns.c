@@ -10,9 +10,10 @@
 #include "tt_err.h"
 
 #define RESOLVE_MAX 16
-#define RESOLVE_TIMEOUT_S "3" /* for each try, where resolv.conf does not say otherwise */
-#define RESOLVE_ATTEMPTS "2"  /* together less than the 15 s that a channel has to open */
-#define HOST_MAX 255          /* RFC 1035 section 2.3.4 */
+#define RESOLVE_TIMEOUT_S "3"   /* for each try, where resolv.conf does not say otherwise */
+#define RESOLVE_ATTEMPTS "2"    /* together less than the 15 s that a channel has to open */
+#define RESOLVE_INFLIGHT "1024" /* questions; evdns asks no more than 64 at once otherwise */
+#define HOST_MAX 255            /* RFC 1035 section 2.3.4 */
 
 /*
  * A lookup outlives its handle when it is cancelled: evdns calls back later, once, with
@@ -79,6 +80,7 @@ static int dns_ready(struct loop *loop)
 		evdns_base_search_clear(loop->dns);
 		evdns_base_set_option(loop->dns, "timeout:", RESOLVE_TIMEOUT_S);
 		evdns_base_set_option(loop->dns, "attempts:", RESOLVE_ATTEMPTS);
+		evdns_base_set_option(loop->dns, "max-inflight:", RESOLVE_INFLIGHT);
 		evdns_base_resolv_conf_parse(loop->dns,
 			DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC |
 				DNS_OPTION_NAMESERVERS_NO_DEFAULT,
