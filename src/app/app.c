@@ -20,10 +20,6 @@
 #define STOP_TIMEOUT TT_S(2)
 /* Bytes that all channels may hold in each direction. A link has a lower limit of its own. */
 #define BUFFER_MAX (256u << 20)
-/* Channels of all peers, and descriptors that are not theirs: Tox's, listeners, the stats service.
- */
-#define CHANNELS_MAX 65536
-#define OTHER_FDS 128
 /* Friend requests of anybody that are accepted: at once, then one every so often. */
 #define ACCEPT_BURST 64
 #define ACCEPT_INTERVAL TT_S(1)
@@ -228,7 +224,8 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 	if (memory_init(app) != TT_OK)
 		goto out;
 	fd_limit_init(app);
-	app->slots.cap = app->conns_max < CHANNELS_MAX ? app->conns_max : CHANNELS_MAX;
+	app->slots.cap =
+		app->conns_max < CONF_CONNECTIONS_MAX ? app->conns_max : CONF_CONNECTIONS_MAX;
 	rc = peer_secret_hash(app);
 	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);

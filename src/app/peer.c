@@ -71,6 +71,7 @@ static int new_session(struct app *app, struct peer *p)
 		.mode = c->mode,
 		.accept = c->serve && access_peer_allowed(app, p->key),
 		.bench = c->bench,
+		.channels_max = c->max_connections,
 		.connect_timeout_us = TT_S(c->connect_timeout_s),
 		.idle_timeout_us = TT_S(c->idle_timeout_s),
 		.resume_timeout_us = TT_S(c->resume_timeout_s),

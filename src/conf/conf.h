@@ -21,7 +21,8 @@
 #define CONF_DRAIN_SECONDS 5 /* below TimeoutStopSec of dist/ and well below its default */
 #define CONF_FORWARD_PEERS_MAX 16
 #define CONF_BENCH_SECONDS 5
-#define CONF_BENCH_SECONDS_MAX 60 /* below SESSION_BENCH_TIME of src/tunnel */
+#define CONF_CONNECTIONS_MAX 65536 /* as many as the process has for all peers */
+#define CONF_BENCH_SECONDS_MAX 60  /* below SESSION_BENCH_TIME of src/tunnel */
 
 enum conf_command {
 	CONF_CMD_NONE,
@@ -111,6 +112,7 @@ struct conf {
 	uint16_t stats_port;
 	uint32_t connect_timeout_s, idle_timeout_s, resume_timeout_s; /* idle 0: never */
 	uint32_t drain_timeout_s; /* 0: connections end at once */
+	uint32_t max_connections; /* with one peer at once */
 	bool exit_on_failure;
 	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;

@@ -205,6 +205,12 @@ static void set_count(struct conf_ctx *x, const struct conf_option *o, const cha
 		conf_fail(x, "count takes a number from 1 to 1000000");
 }
 
+static void set_max_connections(struct conf_ctx *x, const struct conf_option *o, const char *value)
+{
+	if (!conf_number(value, 1, CONF_CONNECTIONS_MAX, field(x, o)))
+		conf_fail(x, "max-connections takes a number from 1 to %d", CONF_CONNECTIONS_MAX);
+}
+
 static void set_bench_seconds(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
 	if (!conf_number(value, 1, CONF_BENCH_SECONDS_MAX, field(x, o)))
@@ -274,6 +280,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("idle-timeout", " S", 0, set_seconds_or_never, idle_timeout_s, "        close connections that are idle for so long (0: never)") \
 	LONG("resume-timeout", " S", 0, set_seconds, resume_timeout_s, "      keep connections while the peer is away (600)") \
 	LONG("drain-timeout", " S", 0, set_seconds_or_none, drain_timeout_s, "       let connections end for so long at SIGTERM (5)") \
+	LONG("max-connections", " N", 0, set_max_connections, max_connections, "     connections with one peer at once (16384)") \
 	LONG("exit-on-failure", "", CONF_OPT_FLAG, set_on, exit_on_failure, "       end when a forward cannot listen") \
 	GROUP("Tox network") \
 	SHORT("b", "bootstrap", " HOST:PORT:PUBKEY", CONF_OPT_REPEAT, set_bootstrap, nodes, "\n                              bootstrap node and TCP relay; repeatable") \

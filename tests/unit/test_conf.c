@@ -248,7 +248,8 @@ static void every_option_has_its_place_in_the_file(void **state)
 			"data-dir = /var/lib/tt\nid-file=/run/id\nsecret-file = s\nnodes = n.json\n"
 			"passphrase-file = p\ndrain-timeout = 0\n"
 			"kcp-mode = fast2\nconnect-timeout = 3\nidle-timeout = 0\n"
-			"resume-timeout = 86400\nexit-on-failure = yes\nno-default-nodes = on\n"
+			"resume-timeout = 86400\nmax-connections = 7\nexit-on-failure = "
+			"yes\nno-default-nodes = on\n"
 			"no-udp = true\nno-relay = no\nno-lan = 1\nudp-port = 1000:2000\n"
 			"relay-port = 0\nproxy = socks5://[::1]:9050\nstats = 0.0.0.0:80\n"
 			"verbose = 2\nlog-format = json\nno-bench = yes\nallow = " KEY_A
@@ -268,6 +269,7 @@ static void every_option_has_its_place_in_the_file(void **state)
 	assert_int_equal(c->connect_timeout_s, 3);
 	assert_int_equal(c->idle_timeout_s, 0);
 	assert_int_equal(c->resume_timeout_s, 86400);
+	assert_int_equal(c->max_connections, 7);
 	assert_true(c->exit_on_failure);
 	assert_false(c->default_nodes || c->udp || c->lan || c->bench);
 	assert_true(c->relay);
@@ -528,6 +530,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->connect_timeout_s, 15);
 	assert_int_equal(c->idle_timeout_s, 0);
 	assert_int_equal(c->resume_timeout_s, 600);
+	assert_int_equal(c->max_connections, 16384);
 	assert_int_equal(c->stats_port, CONF_STATS_PORT);
 	assert_int_equal(c->ping_count, 4);
 	assert_int_equal(c->bench_seconds, 5);
@@ -613,6 +616,8 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server --connect-timeout 15s", "--connect-timeout", "1 to 86400"},
 		{"server --idle-timeout 86401", "--idle-timeout", "0 for never"},
 		{"server --resume-timeout 99999999999", "--resume-timeout", "1 to 86400"},
+		{"server --max-connections 0", "--max-connections", "1 to 65536"},
+		{"server --max-connections 65537", "--max-connections", "1 to 65536"},
 		{"server --log-format xml", "--log-format", "text or json"},
 		{"ping -n 0 " KEY_A, "-n", "from 1 to"},
 		{"bench --seconds 0 " KEY_A, "--seconds", "from 1 to 60"},
@@ -749,9 +754,10 @@ static void help_names_every_option_in_even_columns(void **state)
 	static const char *const names[] = {"config", "data-dir", "kcp-mode", "bootstrap", "nodes",
 		"no-default-nodes", "no-udp", "no-relay", "udp-port", "relay-port", "proxy",
 		"no-lan", "to", "allow", "secret-file", "stats", "connect-timeout", "idle-timeout",
-		"resume-timeout", "exit-on-failure", "verbose", "quiet", "log-format", "version",
-		"help", "id-file", "qr", "count", "no-bench", "seconds", "json", "passphrase-file",
-		"drain-timeout", "set-passphrase", "remove-passphrase", "new-passphrase-file"};
+		"resume-timeout", "max-connections", "exit-on-failure", "verbose", "quiet",
+		"log-format", "version", "help", "id-file", "qr", "count", "no-bench", "seconds",
+		"json", "passphrase-file", "drain-timeout", "set-passphrase", "remove-passphrase",
+		"new-passphrase-file"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
