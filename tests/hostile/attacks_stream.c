@@ -44,7 +44,7 @@ static void lossy_tick(struct hostile *h)
 		hostile_packet(h, pkt, len);
 	}
 	uint8_t probe[10] = {WIRE_ID_PROBE, 0};
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 10; i++)
 		hostile_packet(h, probe, sizeof(probe));
 }
 
@@ -52,7 +52,7 @@ static void lossy_tick(struct hostile *h)
 
 static void convs_tick(struct hostile *h)
 {
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 20; i++) {
 		uint8_t pkt[TOXNET_LOSSY_MAX] = {WIRE_ID_KCP};
 		size_t n = 1, more;
 		do {
@@ -144,7 +144,7 @@ static void replay_tick(struct hostile *h)
 	size_t len = 1 + hostile_segment(pkt + 1, sizeof(pkt) - 1, &s);
 	memcpy(h->old[h->n_old % OLD_PACKETS], pkt, len);
 	h->old_len[h->n_old++ % OLD_PACKETS] = len;
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 20; i++) {
 		size_t at = hostile_random(h) % (h->n_old < OLD_PACKETS ? h->n_old : OLD_PACKETS);
 		hostile_packet(h, h->old[at], h->old_len[at]);
 	}
