@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "kcp.h"
+#include "tt_hash.h"
 #include "tt_log.h"
 #include "tt_mem.h"
 #include "tt_mode.h"
@@ -55,9 +56,10 @@ struct link_config {
 	size_t buffer_max; /* bytes that the streams may hold in each direction; 0: 64 MiB */
 	/* What all links may hold, borrowed, may be NULL. */
 	struct kcp_budget *snd_budget, *rcv_budget;
-	const struct tt_mem *mem; /* borrowed, NULL: malloc */
-	struct tt_pool *pool;     /* of blocks of LINK_BLOCK bytes; borrowed, NULL: mem */
-	const struct tt_log *log; /* borrowed, may be NULL */
+	const struct tt_mem *mem;    /* borrowed, NULL: malloc */
+	struct tt_pool *pool;        /* of blocks of LINK_BLOCK bytes; borrowed, NULL: mem */
+	const struct tt_log *log;    /* borrowed, may be NULL */
+	struct tt_hash_key hash_key; /* random, and nobody else's business */
 };
 
 struct link_stats {

@@ -6,6 +6,8 @@
 /* HASH_ADD and HASH_DEL use the allocator that is called hash_mem where they stand. */
 #define uthash_malloc(sz) tt_alloc(hash_mem, sz)
 #define uthash_free(p, sz) tt_free(hash_mem, p)
+/* HASH_ADD and HASH_FIND use the key that is called hash_key there: the peer chooses its convs. */
+#define HASH_FUNCTION(key, len, hashv) ((hashv) = tt_hash(hash_key, *(const uint32_t *)(key)))
 #include <uthash.h>
 
 #include "bbr.h"
@@ -46,6 +48,7 @@ struct link {
 	const struct tt_mem *mem;
 	struct tt_pool *pool;
 	const struct tt_log *log;
+	struct tt_hash_key hash_key;
 	enum tt_mode mode;
 	size_t packet_max, packet_limit; /* of now, of the configuration */
 	struct kcp_budget snd_budget, rcv_budget;

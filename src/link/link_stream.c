@@ -20,6 +20,7 @@ int link_stream_new(
 	struct link_stream **out, struct link *l, uint32_t conv, void *user, tt_time now)
 {
 	const struct tt_mem *hash_mem = l->mem;
+	const struct tt_hash_key *hash_key = &l->hash_key;
 
 	if (link_conv_in_use(l, conv))
 		return TT_EEXIST;
@@ -114,6 +115,7 @@ void link_stream_free(struct link_stream *s)
 
 struct link_stream *link_stream_find(const struct link *l, uint32_t conv)
 {
+	const struct tt_hash_key *hash_key = &l->hash_key;
 	struct link_stream *s;
 	HASH_FIND(hh, l->streams, &conv, sizeof(conv), s);
 	return s;
@@ -128,6 +130,7 @@ int link_stream_set_conv(struct link_stream *s, uint32_t conv)
 {
 	struct link *l = s->link;
 	const struct tt_mem *hash_mem = l->mem;
+	const struct tt_hash_key *hash_key = &l->hash_key;
 
 	if (conv == s->conv)
 		return TT_OK;

@@ -21,6 +21,7 @@ static uint64_t channel_key(bool opener, uint32_t ccid)
 
 struct channel *channel_find(struct session *s, bool opener, uint32_t ccid)
 {
+	const struct tt_hash_key *hash_key = &s->cfg.hash_key;
 	uint64_t key = channel_key(opener, ccid);
 	struct channel *ch;
 	HASH_FIND(hh, s->channels, &key, sizeof(key), ch);
@@ -57,6 +58,7 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 {
 	size_t host_len = strlen(host) + 1, tunnel_len = tunnel ? strlen(tunnel) + 1 : 1;
 	const struct tt_mem *hash_mem = s->mem;
+	const struct tt_hash_key *hash_key = &s->cfg.hash_key;
 	int rc = tt_heap_reserve(&s->timers, s->sum.active + 1);
 	if (rc != TT_OK)
 		return rc;

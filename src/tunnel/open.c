@@ -37,14 +37,10 @@ static uint32_t choose_conv(const struct session *s, const struct channel *ch, t
 
 static uint32_t choose_ccid(struct session *s)
 {
-	uint64_t key;
-	struct channel *ch;
 	do {
 		if (++s->last_ccid == 0)
 			s->last_ccid = 1;
-		key = (uint64_t)1 << 32 | s->last_ccid;
-		HASH_FIND(hh, s->channels, &key, sizeof(key), ch);
-	} while (ch);
+	} while (channel_find(s, true, s->last_ccid));
 	return s->last_ccid;
 }
 

@@ -47,7 +47,8 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		.rcv_budget = cfg->rcv_budget,
 		.mem = s->mem,
 		.pool = cfg->pool,
-		.log = s->log};
+		.log = s->log,
+		.hash_key = cfg->hash_key};
 	int rc = link_new(&s->link, &lc, now);
 	if (rc != TT_OK) {
 		tt_free(s->mem, s);

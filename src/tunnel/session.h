@@ -21,6 +21,7 @@
 #include "link.h"
 #include "reason.h"
 #include "tt_addr.h"
+#include "tt_hash.h"
 #include "tt_key.h"
 #include "tt_log.h"
 #include "tt_mem.h"
@@ -74,6 +75,7 @@ struct session_config {
 	const struct tt_mem *mem;    /* borrowed, NULL: malloc */
 	struct tt_pool *pool;        /* for its link; borrowed, may be NULL */
 	const struct tt_log *log;    /* borrowed, may be NULL */
+	struct tt_hash_key hash_key; /* random, and nobody else's business */
 };
 
 /** TT_OK, TT_ENOMEM. The session starts with its peer offline. */

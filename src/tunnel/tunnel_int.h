@@ -6,6 +6,9 @@
 /* HASH_ADD and HASH_DEL use the allocator that is called hash_mem where they stand. */
 #define uthash_malloc(sz) tt_alloc(hash_mem, sz)
 #define uthash_free(p, sz) tt_free(hash_mem, p)
+/* HASH_ADD and HASH_FIND use the key that is called hash_key there: the peer chooses its ccids. */
+#define HASH_FUNCTION(key, len, hashv)                                                             \
+	((hashv) = tt_hash(hash_key, (uint32_t) * (const uint64_t *)(key)))
 #include <uthash.h>
 #include <utlist.h>
 

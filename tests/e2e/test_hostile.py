@@ -34,6 +34,7 @@ ATTACKS = {
     "lossy": ("data", "malformed"),
     "lengths": ("data", "malformed"),
     "convs": ("data", "packets_in"),
+    "collide": ("connections", "total"),
     "replay": ("data", "segments_duplicate"),
     "open": ("connections", "ok"),
     "half-open": ("connections", "err"),

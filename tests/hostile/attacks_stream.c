@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uthash.h>
+
 #include "hostile.h"
 
 #define LOCALHOST "127.0.0.1"
@@ -64,6 +66,44 @@ static void convs_tick(struct hostile *h)
 		} while (more > 0);
 		hostile_packet(h, pkt, n);
 	}
+}
+
+/* ---- collide: streams that all fall into one bucket of uthash, if its own hash is used ---- */
+
+#define COLLIDING 4000
+#define BUCKET_MASK 0x3ffu
+
+static uint32_t colliding_conv(struct hostile *h)
+{
+	uint32_t conv;
+	unsigned hash;
+
+	do {
+		conv = hostile_random(h) | 1;
+		HASH_JEN(&conv, sizeof(conv), hash);
+	} while (hash & BUCKET_MASK);
+	return conv;
+}
+
+static void collide_begin(struct hostile *h)
+{
+	for (int i = 0; i < COLLIDING; i++)
+		hostile_open_conv(h, WIRE_TCP, LOCALHOST, h->black_hole, colliding_conv(h));
+}
+
+/* Segments for other convs of that bucket: each is looked for among all. */
+static void collide_tick(struct hostile *h)
+{
+	uint8_t pkt[TOXNET_LOSSY_MAX] = {WIRE_ID_KCP};
+	size_t n = 1, more;
+
+	do {
+		struct segment s = {.conv = colliding_conv(h), .cmd = KCP_WASK};
+		more = hostile_segment(pkt + n, sizeof(pkt) - n, &s);
+		n += more;
+	} while (more > 0);
+	for (int i = 0; i < 10; i++)
+		hostile_packet(h, pkt, n);
 }
 
 /* ---- lengths: counts and lengths that are not true ---- */
@@ -250,6 +290,7 @@ static void acks_tick(struct hostile *h)
 const struct attack stream_attacks[] = {
 	{.name = "lossy", .tick = lossy_tick},
 	{.name = "convs", .tick = convs_tick},
+	{.name = "collide", .begin = collide_begin, .tick = collide_tick},
 	{.name = "lengths", .begin = open_streams, .tick = lengths_tick},
 	{.name = "replay", .begin = open_streams, .tick = replay_tick},
 	{.name = "deaf", .tick = deaf_tick},

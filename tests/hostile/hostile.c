@@ -144,12 +144,13 @@ void hostile_renew(struct hostile *h)
 	hostile_flush(h);
 }
 
-struct chan *hostile_open(struct hostile *h, enum wire_proto proto, const char *host, uint16_t port)
+struct chan *hostile_open_conv(
+	struct hostile *h, enum wire_proto proto, const char *host, uint16_t port, uint32_t conv)
 {
 	if (h->n_chans == CHANS_MAX)
 		return NULL;
 	struct chan *ch = &h->chans[h->n_chans++];
-	*ch = (struct chan){.ccid = h->n_chans, .conv = hostile_random(h) | 1};
+	*ch = (struct chan){.ccid = h->n_chans, .conv = conv};
 	struct wire_msg msg = {.type = WIRE_SYN,
 		.syn = {.version = WIRE_VERSION,
 			.ccid = ch->ccid,
@@ -159,6 +160,11 @@ struct chan *hostile_open(struct hostile *h, enum wire_proto proto, const char *
 	snprintf(msg.syn.host, sizeof(msg.syn.host), "%s", host);
 	hostile_say(h, &msg);
 	return ch;
+}
+
+struct chan *hostile_open(struct hostile *h, enum wire_proto proto, const char *host, uint16_t port)
+{
+	return hostile_open_conv(h, proto, host, port, hostile_random(h) | 1);
 }
 
 /* ---- in ---- */

@@ -107,6 +107,8 @@ void hostile_renew(struct hostile *h);
 /* NULL when there are CHANS_MAX already. */
 struct chan *hostile_open(
 	struct hostile *h, enum wire_proto proto, const char *host, uint16_t port);
+struct chan *hostile_open_conv(
+	struct hostile *h, enum wire_proto proto, const char *host, uint16_t port, uint32_t conv);
 void hostile_forget_chans(struct hostile *h);
 
 #endif

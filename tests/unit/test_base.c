@@ -10,6 +10,7 @@
 #include "fail_mem.h"
 #include "tt_addr.h"
 #include "tt_err.h"
+#include "tt_hash.h"
 #include "tt_heap.h"
 #include "tt_key.h"
 #include "tt_log.h"
@@ -137,6 +138,41 @@ static void rate_limit_allows_a_burst_and_refills(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_true(tt_ratelimit_take(&rl, now + TT_S(60)));
 	assert_false(tt_ratelimit_take(&rl, now + TT_S(60)));
+}
+
+/* Numbers that all end alike, as those that a peer would choose against a hash that it knows. */
+static void keyed_hash_spreads_whatever_numbers_a_peer_chooses(void **state)
+{
+	enum { N = 4096 };
+	static const uint32_t steps[] = {1, 2, 1u << 10, 1u << 16, 1u << 20, 0x01010101};
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct tt_hash_key k = {seed * 0x2545f4914f6cdd1du, seed * 0xd6e8feb86659fd93u};
+		for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+			uint16_t load[N] = {0}, most = 0;
+			for (uint32_t i = 0; i < N; i++) {
+				uint16_t *l = &load[tt_hash(&k, i * steps[s]) % N];
+				++*l;
+				most = *l > most ? *l : most;
+			}
+			assert_in_range(most, 1, 60);
+		}
+	}
+}
+
+static void keys_of_the_hash_decide_which_numbers_meet(void **state)
+{
+	struct tt_hash_key k = {0xd1342543de82ef95, 5}, other = {0x5851f42d4c957f2d, 6};
+	uint32_t met = 0, meet_again = 0;
+	(void)state;
+	for (uint32_t i = 1; i < 100000; i++) {
+		if (tt_hash(&k, i) % 64 != 7)
+			continue;
+		met++;
+		meet_again += tt_hash(&other, i) % 64 == 7;
+	}
+	assert_in_range(met, 1000, 2200);
+	assert_in_range(meet_again, 0, met / 4);
 }
 
 static void mapped_v6_address_is_the_v4_address(void **state)
@@ -275,6 +311,8 @@ int main(void)
 		cmocka_unit_test(pool_gives_blocks_of_their_own),
 		cmocka_unit_test(pool_gives_back_what_nobody_needed_for_a_while),
 		cmocka_unit_test(rate_limit_allows_a_burst_and_refills),
+		cmocka_unit_test(keyed_hash_spreads_whatever_numbers_a_peer_chooses),
+		cmocka_unit_test(keys_of_the_hash_decide_which_numbers_meet),
 		cmocka_unit_test(mapped_v6_address_is_the_v4_address),
 		cmocka_unit_test(ports_are_digits_in_range),
 		cmocka_unit_test(toxid_with_a_wrong_digit_is_refused),
