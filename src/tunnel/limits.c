@@ -5,6 +5,7 @@ const char *session_limit_name(enum session_limit l)
 	static const char *const names[LIMIT_COUNT] = {
 		[LIMIT_CHANNELS] = "channels",
 		[LIMIT_HALF_OPEN] = "half_open",
+		[LIMIT_OPENING] = "opening",
 		[LIMIT_MEASURING] = "measurements",
 		[LIMIT_CONTROL] = "control",
 		[LIMIT_HELLOS] = "hellos",

@@ -11,6 +11,7 @@
 enum session_limit {
 	LIMIT_CHANNELS,  /* channels: refused, more would be open at once than allowed */
 	LIMIT_HALF_OPEN, /* channels: refused, more would not be connected yet */
+	LIMIT_OPENING,   /* channels: refused, too many a second */
 	LIMIT_MEASURING, /* channels: refused, more measurements at once */
 	LIMIT_CONTROL,   /* friend messages: dropped, too many maps a second */
 	LIMIT_HELLOS,    /* hellos: passed over, too many a second */

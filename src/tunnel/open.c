@@ -144,7 +144,7 @@ static enum close_reason judge_target(
 }
 
 /* Counts the limit that is reached. */
-static enum close_reason judge_limits(struct session *s, enum wire_bench bench)
+static enum close_reason judge_limits(struct session *s, enum wire_bench bench, tt_time now)
 {
 	enum session_limit l = LIMIT_COUNT;
 
@@ -155,6 +155,8 @@ static enum close_reason judge_limits(struct session *s, enum wire_bench bench)
 	else if (s->sum.active >= s->cfg.channels_max ||
 		 !session_slots_free(s->cfg.slots, s->sum.active))
 		l = LIMIT_CHANNELS;
+	else if (!tt_ratelimit_take(&s->openings, now))
+		l = LIMIT_OPENING;
 	if (l == LIMIT_COUNT)
 		return REASON_NONE;
 	s->sum.limits[l]++;
@@ -163,7 +165,7 @@ static enum close_reason judge_limits(struct session *s, enum wire_bench bench)
 
 /* bench and literal: what the syn asks for, as far as it is one of them. */
 static enum close_reason judge(struct session *s, const struct wire_syn *syn, enum wire_bench bench,
-	const struct tt_addr *literal)
+	const struct tt_addr *literal, tt_time now)
 {
 	if (!s->cfg.accept || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
@@ -171,7 +173,7 @@ static enum close_reason judge(struct session *s, const struct wire_syn *syn, en
 		return REASON_SHUTDOWN;
 	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
 							 : judge_target(s, syn, literal);
-	return why == REASON_NONE ? judge_limits(s, bench) : why;
+	return why == REASON_NONE ? judge_limits(s, bench, now) : why;
 }
 
 static void ask_resolver(struct channel *ch)
@@ -232,7 +234,7 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 		return;
 	}
 	tt_addr_parse(syn->host, &literal);
-	enum close_reason why = judge(s, syn, bench, &literal);
+	enum close_reason why = judge(s, syn, bench, &literal, now);
 	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, syn->host, syn->port,
 					  syn->tunnel, now) != TT_OK)
 		why = REASON_LIMIT;

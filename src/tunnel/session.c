@@ -40,6 +40,8 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		(struct tt_ratelimit){.burst = SESSION_HELLO_BURST, .interval_us = HELLO_INTERVAL};
 	s->control_maps = (struct tt_ratelimit){
 		.burst = SESSION_CONTROL_BURST, .interval_us = TT_S(1) / SESSION_CONTROL_RATE};
+	s->openings = (struct tt_ratelimit){
+		.burst = SESSION_OPEN_BURST, .interval_us = TT_S(1) / SESSION_OPEN_RATE};
 	control_init(&s->control, s->mem);
 	tt_heap_init(&s->timers, s->mem);
 	struct link_config lc = {.mode = cfg->mode,

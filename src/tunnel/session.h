@@ -41,6 +41,9 @@
  * connection. */
 #define SESSION_CONTROL_BURST 100000
 #define SESSION_CONTROL_RATE 20000
+/* Of these, channels: each costs a socket and a connect. */
+#define SESSION_OPEN_BURST 20000
+#define SESSION_OPEN_RATE 5000
 #define SESSION_HELLO_BURST 10      /* hellos at once, then one a second */
 #define SESSION_RESOLVE_MAX 16      /* names that are being resolved for one peer; others wait */
 #define SESSION_BENCH_MAX 4         /* of them, measurements that the peer asked for */

@@ -100,7 +100,7 @@ struct session {
 	struct channel *action_head, *action_tail;
 	struct session_stats sum;
 	struct tt_ratelimit log_lines; /* that the peer can cause */
-	struct tt_ratelimit control_maps, hellos;
+	struct tt_ratelimit control_maps, openings, hellos;
 };
 
 /* channel.c */

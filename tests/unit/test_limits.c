@@ -262,6 +262,28 @@ static void peer_may_have_as_many_channels_as_are_left_for_others(void **state)
 	assert_int_equal(slots.used, 0);
 }
 
+static void channels_that_come_and_go_too_fast_are_refused_and_no_more(void **state)
+{
+	struct victim v;
+	uint32_t i;
+	(void)state;
+	begin(&v);
+	for (i = 1; i <= SESSION_OPEN_BURST + 500; i++) {
+		struct channel *ch = NULL;
+		hear_syn(&v, i, "10.0.0.1");
+		if (take(&v, ACTION_DIAL, &ch) == 1)
+			channel_dialed(ch, REASON_REFUSED_BY_TARGET, v.now);
+	}
+	take(&v, ACTION_CLOSED, NULL);
+	assert_int_equal(stats(&v).reasons[REASON_REFUSED_BY_TARGET], SESSION_OPEN_BURST);
+	assert_int_equal(stats(&v).limits[LIMIT_OPENING], 500);
+	v.now += TT_S(1);
+	hear_syn(&v, i, "10.0.0.1");
+	assert_int_equal(stats(&v).active, 1);
+	assert_int_equal(stats(&v).reasons[REASON_PROTOCOL_ERROR], 0);
+	finish(&v);
+}
+
 static void limits_of_one_peer_are_counted_by_kind(void **state)
 {
 	struct victim v;
@@ -363,6 +385,7 @@ int main(void)
 		cmocka_unit_test(lines_that_a_peer_can_cause_are_few_and_their_number_is_said),
 		cmocka_unit_test(wrong_fins_of_many_channels_are_not_a_line_each),
 		cmocka_unit_test(peer_may_have_as_many_channels_as_are_left_for_others),
+		cmocka_unit_test(channels_that_come_and_go_too_fast_are_refused_and_no_more),
 		cmocka_unit_test(limits_of_one_peer_are_counted_by_kind),
 		cmocka_unit_test(names_wait_while_others_of_the_peer_are_resolved),
 		cmocka_unit_test(channels_that_wait_for_their_name_time_out),
