@@ -270,12 +270,13 @@ static void bogus_acks(struct hostile *h, uint32_t conv, uint32_t near)
 	hostile_packet(h, pkt, n);
 }
 
-/* What the victim sends says which numbers are in flight; some more are said to be here. */
+/* What the victim sends says which numbers are in flight; some more are said to be here. Not after
+ * each packet, or this would be a second honest download at full speed. */
 static void acks_packet(struct hostile *h, const uint8_t *data, size_t len)
 {
 	uint32_t sn;
 
-	if (data[0] != WIRE_ID_KCP || len <= KCP_HEADER || data[5] != KCP_PUSH)
+	if (h->packets_in % 8 || data[0] != WIRE_ID_KCP || len <= KCP_HEADER || data[5] != KCP_PUSH)
 		return;
 	memcpy(&sn, data + 13, sizeof(sn));
 	bogus_acks(h, conv_of(data, len), le32toh(sn));
