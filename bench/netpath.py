@@ -162,10 +162,10 @@ class Namespace:
 class Link:
     """An emulated link between the namespaces a and b, with an address at each end."""
 
-    def __init__(self, number, a, b, seed, conditions):
+    def __init__(self, number, a, b, seed, nets, conditions):
         self.ends = (a, b)
-        self.net = 77 + number
-        device = f"link{number}"
+        self.net4, self.net6 = nets
+        self.device = device = f"link{number}"
         self.process = subprocess.Popen(
             [find_linkem(), "-s", str(seed), *(f"{end.name}:{device}" for end in self.ends),
              *_words(conditions)],
@@ -175,8 +175,9 @@ class Link:
         try:
             self._answer(Unavailable)
             for end in self.ends:
-                end.ip("addr", "add", f"{self.address(end)}/24", "dev", device)
-                if os.path.isdir("/proc/sys/net/ipv6"):
+                if self.net4:
+                    end.ip("addr", "add", f"{self.address(end)}/24", "dev", device)
+                if self.net6 and os.path.isdir("/proc/sys/net/ipv6"):
                     end.ip("addr", "add", f"{self.address6(end)}/64", "dev", device, "nodad")
         except BaseException:
             self.close()
@@ -184,16 +185,16 @@ class Link:
 
     def address(self, end):
         """The IPv4 address of one of the two ends."""
-        return f"10.{self.net}.0.{self.ends.index(end) + 1}"
+        return f"{self.net4}.{self.ends.index(end) + 1}"
 
     def address6(self, end):
-        return f"fd{self.net}::{self.ends.index(end) + 1}"
+        return f"{self.net6}::{self.ends.index(end) + 1}"
 
     def congestion(self, end, name):
         """The congestion control of TCP connections that send from `end` over this link; it holds
         for those that are opened from now on."""
-        end.ip("route", "change", f"10.{self.net}.0.0/24", "dev", f"link{self.net - 77}",
-               "proto", "kernel", "scope", "link", "src", self.address(end), "congctl", name)
+        end.ip("route", "change", f"{self.net4}.0/24", "dev", self.device, "proto", "kernel",
+               "scope", "link", "src", self.address(end), "congctl", name)
 
     def set(self, **conditions):
         """Changes conditions; the others stay."""
@@ -222,7 +223,7 @@ class Link:
         """The counters, with `device_drops`."""
         stats = self.counters()
         for end, direction in zip(self.ends, DIRECTIONS):
-            device = json.loads(end.ip("-s", "-j", "link", "show", f"link{self.net - 77}"))[0]
+            device = json.loads(end.ip("-s", "-j", "link", "show", self.device))[0]
             stats[direction]["device_drops"] = device["stats64"]["tx"]["dropped"]
         return stats
 
@@ -292,10 +293,23 @@ class Network:
         self._namespaces.append(Namespace(f"{self._prefix}-{label}", label))
         return self._namespaces[-1]
 
-    def link(self, a, b, seed=1, **conditions):
-        """Joins two namespaces: 10.77.0.1 and .2, fd77::1 and ::2; the next link has 78."""
-        self._links.append(Link(len(self._links), a, b, seed, conditions))
+    def link(self, a, b, seed=1, nets=None, **conditions):
+        """Joins two namespaces: 10.77.0.1 and .2, fd77::1 and ::2; the next link has 78. `nets`
+        are other prefixes, such as ("192.0.2", "2001:db8"), None for a family that is not to be."""
+        number = len(self._links)
+        nets = nets or (f"10.{77 + number}.0", f"fd{77 + number}")
+        self._links.append(Link(number, a, b, seed, nets, conditions))
         return self._links[-1]
+
+    @staticmethod
+    def wire(a, b, device_a, device_b):
+        """A plain cable: devices that are up, with no address but the one from which a router asks
+        for its IPv6 neighbours."""
+        a.ip("link", "add", device_a, "type", "veth", "peer", "name", device_b, "netns", b.name)
+        for number, (end, device) in enumerate(((a, device_a), (b, device_b)), 1):
+            end.ip("link", "set", device, "up")
+            if os.path.isdir("/proc/sys/net/ipv6"):
+                end.ip("addr", "add", f"fe80::{number}/64", "dev", device, "nodad")
 
     def close(self):
         for part in [*reversed(self._links), *reversed(self._namespaces)]:

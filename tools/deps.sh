@@ -74,6 +74,7 @@ need_test() {
 	program_or_package netcat-openbsd nc
 	program_or_package iproute2 ip
 	program_or_package nftables nft
+	program_or_package conntrack conntrack
 	program_or_package util-linux unshare
 	program_or_package golang-go go
 	file_or_package golang-github-xtaci-kcp-dev /usr/share/gocode/src/github.com/xtaci/kcp-go

@@ -161,8 +161,9 @@ class Proc:
 class Toxtun(Proc):
     """A `toxtun server` or `toxtun client` (or both in one)."""
 
-    def __init__(self, name, argv, directory, data_dir, **kwargs):
+    def __init__(self, name, argv, directory, data_dir, namespace=None, **kwargs):
         self.data_dir = data_dir
+        self.namespace = namespace  # a netpath.Namespace, where it is not this program's own
         self.stats_port = free_port()
         # A UDP port that no process before had: others remember for two minutes whose it was.
         udp = [] if "--udp-port" in argv or "--no-udp" in argv else ["--udp-port", free_port()]
@@ -187,6 +188,8 @@ class Toxtun(Proc):
             return e.code, e.read().decode()
 
     def stats(self):
+        if self.namespace:
+            return json.loads(self.namespace.fetch(self.stats_port, "/stats.json"))
         status, body = self.http("/stats.json")
         assert status == 200, body
         return json.loads(body)
@@ -252,25 +255,28 @@ class Net:
     def data_dir(self, name):
         return self.directory / f"{name}-data"
 
-    def _start(self, name, role, ini, args, before=()):
+    def _start(self, name, role, ini, args, before=(), namespace=None):
+        if namespace:
+            before = namespace.argv(before)
         argv = [*before, *self.common(), *args]
         if ini is not None:
             path = self.directory / f"{name}.ini"
             path.write_text(ini, encoding="utf-8")
             argv += ["-c", path]
-        p = Toxtun(name, [*argv, role], self.directory, self.data_dir(name))
+        p = Toxtun(name, [*argv, role], self.directory, self.data_dir(name), namespace)
         self.processes.append(p)
         return p
 
-    def server(self, name, ini=None, args=(), before=()):
-        """A server, ready as far as its Tox ID is known. The same name has the same identity."""
-        p = self._start(name, "server", ini, args, before)
+    def server(self, name, ini=None, args=(), **where):
+        """A server, ready as far as its Tox ID is known. The same name has the same identity.
+        `where` is `before=` words ahead of the command line or a netpath `namespace=`."""
+        p = self._start(name, "server", ini, args, **where)
         p.read_toxid()
         return p
 
-    def client(self, name, ini=None, args=(), before=()):
+    def client(self, name, ini=None, args=(), **where):
         """A client; wait_online says when it has found its servers."""
-        return self._start(name, "client", ini, args, before)
+        return self._start(name, "client", ini, args, **where)
 
     def pair(self, name, forwards, server_args=(), client_args=(), before=()):
         """A server and a client with TCP forwards {local port: target port}."""
@@ -310,13 +316,13 @@ def find_loadgen(directory):
 
 
 class Load:
-    """Runs the load generator's server and clients."""
+    """Runs the load generator's server and clients; the server in `namespace`, if it is given."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, namespace=None):
         self.directory = directory
         self.program = find_loadgen(directory)
         self.port = free_port()
-        self.server = self.serve("127.0.0.1", self.port)
+        self.server = self.serve("127.0.0.1", self.port, namespace.argv([]) if namespace else ())
 
     def serve(self, host, port, before=()):
         p = Proc("loadgen", [*before, self.program, "serve", host, port], self.directory)

@@ -8,9 +8,12 @@
  *	get SEED BYTES	the server sends so much of the stream and closes
  *	put SEED BYTES	the server reads until the end, then answers with its verdict and closes
  *	push SEED BYTES	the same, but the answer comes after so many bytes: for tunnels that close
- *both directions when one ends echo		the server sends back whatever comes, until the end
+ *			both directions when one ends
+ *	echo		the server sends back whatever comes, until the end
  *
- * Clients print one line of JSON and exit with 0 when everything was right, with 1 when not.
+ * Clients print one line of JSON and exit with 0 when everything was right, with 1 when not. It has
+ * the pauses in what came, by the monotonic clock, so that they can be held against what was done
+ *to the network.
  */
 #include "loadgen.h"
 
@@ -32,6 +35,7 @@
 #define BLOCK 65536
 #define LINE_MAX_LEN 128
 #define THREAD_STACK (256 * 1024)
+#define PAUSE_S 0.2 /* shorter ones are not told */
 
 double now_s(void)
 {
@@ -295,6 +299,19 @@ int job_send(struct job *j, size_t len)
 	return send_all(j->fd, buf, len) < 0 ? job_fail(j, "send") : 0;
 }
 
+static void note_arrival(struct job *j)
+{
+	double now = now_s();
+
+	if (j->rx.at == 0)
+		j->first_byte_s = now;
+	else if (now - j->last_byte_s >= PAUSE_S && j->n_pauses < JOB_PAUSES_MAX) {
+		j->pauses[j->n_pauses].from_s = j->last_byte_s;
+		j->pauses[j->n_pauses++].to_s = now;
+	}
+	j->last_byte_s = now;
+}
+
 int job_receive(struct job *j, uint64_t bytes, bool to_end, uint64_t stall_at, double stall_s)
 {
 	uint8_t *buf = malloc(BLOCK);
@@ -307,8 +324,7 @@ int job_receive(struct job *j, uint64_t bytes, bool to_end, uint64_t stall_at, d
 			rc = job_fail(j, n < 0 ? "receive" : "early end");
 		if (n <= 0)
 			break;
-		if (j->rx.at == 0)
-			j->first_byte_s = now_s();
+		note_arrival(j);
 		uint64_t before = j->rx.at;
 		if (!stream_check(&j->rx, buf, (size_t)n) || j->rx.at > bytes)
 			rc = job_fail(j, "wrong bytes");
@@ -393,11 +409,13 @@ static int report(const struct job *j, double start, int rc)
 	double took = now_s() - start;
 	uint64_t bytes = j->rx.at > j->tx.at ? j->rx.at : j->tx.at;
 	printf("{\"ok\": %s, \"bytes\": %" PRIu64 ", \"crc\": \"%08" PRIx32
-	       "\", \"seconds\": %.4f, \"mb_per_s\": %.2f, \"first_byte_ms\": %.2f, "
-	       "\"error\": \"%s\"}\n",
+	       "\", \"seconds\": %.4f, \"mb_per_s\": %.2f, \"first_byte_ms\": %.2f, \"pauses\": [",
 		rc == 0 ? "true" : "false", bytes, j->rx.at > j->tx.at ? j->rx.crc : j->tx.crc,
 		took, (double)bytes / took / 1e6,
-		j->first_byte_s > 0 ? (j->first_byte_s - start) * 1e3 : -1.0, j->error);
+		j->first_byte_s > 0 ? (j->first_byte_s - start) * 1e3 : -1.0);
+	for (size_t i = 0; i < j->n_pauses; i++)
+		printf("%s[%.3f, %.3f]", i ? ", " : "", j->pauses[i].from_s, j->pauses[i].to_s);
+	printf("], \"error\": \"%s\"}\n", j->error);
 	return rc == 0 ? 0 : 1;
 }
 

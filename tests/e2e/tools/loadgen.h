@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define JOB_MESSAGE_MAX 1024
+#define JOB_PAUSES_MAX 64
 
 /* A position in the stream of a seed. */
 struct stream {
@@ -29,6 +30,11 @@ struct job {
 	int fd;                      /* -1: not connected */
 	struct stream tx, rx;
 	double first_byte_s;
+	double last_byte_s;
+	struct {
+		double from_s, to_s;
+	} pauses[JOB_PAUSES_MAX]; /* while nothing came; the first ones */
+	size_t n_pauses;
 	char error[160]; /* empty while all is well */
 };
 
