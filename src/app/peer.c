@@ -386,6 +386,27 @@ static void note_ready(struct peer *p)
 		conns_retry_waiting(p->app);
 }
 
+/*
+ * A direct path that is silent may be one no more: an address has changed, or a router has
+ * forgotten us. toxcore takes its time to see that, and to look for another one when it has a
+ * relay. A peer that is heard again may be so by a relay while our own packets still go the other
+ * way.
+ */
+static void note_mute(struct peer *p)
+{
+	bool mute = link_mute(session_link(p->session));
+
+	if (mute == p->mute)
+		return;
+	p->mute = mute;
+	if (mute && p->path == TOXNET_PATH_UDP) {
+		tt_debug(p->app->log, "peer %s is not heard any more", p->tag);
+		toxnet_doubt_path(p->app->tn);
+	} else if (!mute && p->path != TOXNET_PATH_NONE) {
+		toxnet_seek_path(p->app->tn);
+	}
+}
+
 static void peer_run(struct peer *p)
 {
 	struct app *app = p->app;
@@ -395,6 +416,7 @@ static void peer_run(struct peer *p)
 	if (session_deadline(p->session) <= now)
 		session_on_deadline(p->session, now);
 	note_ready(p);
+	note_mute(p);
 	run_actions(p);
 	if (p->path == TOXNET_PATH_NONE || now < p->retry_at)
 		return;

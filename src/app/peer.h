@@ -22,6 +22,7 @@ struct peer {
 	struct app_timer renew; /* wanted and offline: asks it anew to be our friend */
 	tt_time renew_after;
 	bool ready;     /* session_ready, as last seen */
+	bool mute;      /* link_mute, as last seen */
 	uint64_t drops; /* times that it went offline */
 	tt_time online_since;
 	struct tt_ratelimit path_log;

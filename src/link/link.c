@@ -36,6 +36,7 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	tt_heap_init(&l->timers, l->mem);
 	sched_init(&l->sched);
 	link_recovery_init(l, now);
+	link_silence_init(l);
 	*out = l;
 	return TT_OK;
 }
@@ -81,12 +82,14 @@ void link_set_path(struct link *l, enum link_path path, tt_time now)
 	l->now = now;
 	l->path = path;
 	l->window = path == LINK_RELAYED ? LINK_WINDOW_RELAYED : LINK_WINDOW_DIRECT;
-	if (path == LINK_DOWN)
+	if (path == LINK_DOWN) {
 		l->reply_wanted = false; /* late, it would be a wrong measurement */
-	else if (old == LINK_DOWN)
+		link_silence_init(l);
+	} else if (old == LINK_DOWN) {
 		path_is_new(l, now);
-	else if (path != old)
+	} else if (path != old) {
 		path_is_another(l, now);
+	}
 	if (path == LINK_DOWN || old != LINK_DOWN)
 		return;
 	l->unheard = 0;
@@ -186,6 +189,7 @@ int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now)
 		return rc;
 	}
 	l->unheard = 0;
+	link_silence_heard(l, pkt[0] == LINK_ID_KCP, now);
 	l->sum.packets_received++;
 	l->sum.bytes_received += len;
 	return TT_OK;
@@ -299,6 +303,7 @@ size_t link_output(struct link *l, uint8_t *dst, tt_time now)
 			link_ran_dry(l, now);
 			return 0;
 		}
+		link_silence_sent(l, now);
 	}
 	count_packet(l, n, now);
 	return n;
@@ -323,8 +328,9 @@ tt_time link_deadline(struct link *l)
 {
 	if (l->path == LINK_DOWN)
 		return TT_TIME_NEVER;
-	return tt_time_min(
-		tt_time_min(output_at(l), link_recovery_deadline(l)), tt_heap_deadline(&l->timers));
+	tt_time at = tt_time_min(output_at(l), link_recovery_deadline(l));
+	at = tt_time_min(at, tt_heap_deadline(&l->timers));
+	return tt_time_min(at, link_silence_deadline(l));
 }
 
 void link_on_deadline(struct link *l, tt_time now)
@@ -340,6 +346,7 @@ void link_on_deadline(struct link *l, tt_time now)
 		link_stream_update(s);
 	}
 	link_recovery_on_deadline(l, now);
+	link_silence_on_deadline(l, now);
 }
 
 void link_probe(struct link *l)

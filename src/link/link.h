@@ -124,6 +124,9 @@ void link_probe(struct link *l);
 /** Round trip of the newest answered probe, and how many were answered so far. */
 tt_time link_probe_rtt(const struct link *l, uint64_t *answered);
 
+/** The peer has been silent for two seconds, though it was asked to answer. */
+bool link_mute(const struct link *l);
+
 void link_stats(const struct link *l, struct link_stats *out);
 
 /**

@@ -22,6 +22,13 @@
 
 #define LINK_PROBE_LEN 10 /* id, kind, u64 */
 
+/* Whether the peer is still heard; link_silence.c */
+struct link_silence {
+	tt_time at;      /* next step; TT_TIME_NEVER: there was no traffic since it was heard */
+	unsigned probes; /* sent since then */
+	bool mute;
+};
+
 struct link_stream {
 	struct link *link;
 	struct kcp *kcp;
@@ -77,6 +84,8 @@ struct link {
 	uint32_t unheard;      /* packets sent since we last heard from the peer */
 	tt_time unheard_retry; /* when the nonce rule lets one more packet out */
 
+	struct link_silence silence;
+
 	bool probe_wanted;
 	bool reply_wanted;
 	uint8_t reply_cookie[8];
@@ -119,6 +128,16 @@ void link_recovery_stats(const struct link *l, struct link_stats *out);
 
 tt_time link_recovery_deadline(struct link *l);
 void link_recovery_on_deadline(struct link *l, tt_time now);
+
+/* ---- link_silence.c ---- */
+
+void link_silence_init(struct link *l);
+/** A packet came in; `data`: with segments. */
+void link_silence_heard(struct link *l, bool data, tt_time now);
+/** Segments went out. */
+void link_silence_sent(struct link *l, tt_time now);
+tt_time link_silence_deadline(const struct link *l);
+void link_silence_on_deadline(struct link *l, tt_time now);
 
 /** The stream of this conv, NULL when there is none. */
 struct link_stream *link_stream_find(const struct link *l, uint32_t conv);

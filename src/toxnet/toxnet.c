@@ -404,6 +404,7 @@ tt_time toxnet_iterate(struct toxnet *tn, tt_time now)
 	if (tn->io)
 		toxnet_io_budget(tn->io, RECEIVE_BUDGET);
 	tox_iterate(tn->tox, tn);
+	toxnet_doubt_run(tn);
 	toxnet_flush(tn);
 	tn->stats.iterations++;
 	if (now >= tn->save_at) {

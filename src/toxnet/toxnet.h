@@ -131,11 +131,19 @@ enum toxnet_path toxnet_self_path(const struct toxnet *tn);
 
 /**
  * Adds a node to bootstrap from (udp_port 0: not) and its TCP relays (up to four ports, 0 ends the
- * list), by numeric address. toxnet_iterate asks it at once, and again with back-off (1 to 60 s)
+ * list), by numeric address. toxnet_iterate asks it at once, and again with back-off (1 to 10 s)
  * for as long as we are offline. TT_OK, TT_EINVAL, TT_ENOMEM, or TT_ELIMIT above 4,096 nodes.
  */
 int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_port,
 	const uint16_t tcp_ports[4], const uint8_t key[TT_KEY_LEN]);
+
+/**
+ * The path to a friend is direct and silent. When others can be heard, so that it is not our own
+ * line that is down, toxcore is made to take the path for dead sooner than by itself.
+ */
+void toxnet_doubt_path(struct toxnet *tn);
+/** The friend is heard again, perhaps by a relay: the best path to it is looked for in haste. */
+void toxnet_seek_path(struct toxnet *tn);
 
 /** A descriptor of toxcore's: readable means that toxnet_iterate has something to do. */
 struct toxnet_fd {

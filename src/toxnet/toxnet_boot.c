@@ -10,7 +10,7 @@
 #define BOOT_AT_ONCE 8 /* nodes asked in one round */
 #define BOOT_SPREAD TT_MS(100)
 #define BOOT_BACKOFF_MIN TT_S(1)
-#define BOOT_BACKOFF_MAX TT_S(60)
+#define BOOT_BACKOFF_MAX TT_S(10)
 #define BOOT_RELAYS 8 /* connections that we keep; more are tried only while offline */
 #define BOOT_NODES_MAX 4096
 
@@ -113,11 +113,18 @@ void toxnet_boot_run(struct toxnet *tn)
 	if (b->unasked > 0) {
 		b->at = tn->now + BOOT_SPREAD;
 	} else if (offline) {
+		toxnet_doubt_network(tn);
 		b->at = tn->now + jitter(b->backoff_us);
 		b->backoff_us = tt_time_min(b->backoff_us * 2, BOOT_BACKOFF_MAX);
 	} else {
 		b->at = TT_TIME_NEVER;
 	}
+}
+
+void toxnet_boot_again(struct toxnet *tn)
+{
+	if (tn->boot.at == TT_TIME_NEVER)
+		tn->boot.at = tn->now;
 }
 
 void toxnet_boot_path_changed(struct toxnet *tn, enum toxnet_path from, enum toxnet_path to)

@@ -54,6 +54,12 @@ struct toxnet {
 	struct toxnet_stats stats;
 	struct toxnet_io *io; /* of udp_fd, NULL without */
 	tt_time haste_until;  /* toxcore's clock runs fast until then; 0: it does not */
+	/* We have asked nodes to find out whether our own line works; 0: we have not. */
+	tt_time doubt_until;
+	tt_time doubt_haste;  /* how long to make haste when it does */
+	uint64_t doubt_heard; /* datagrams that had come by then */
+	tt_time doubt_after;  /* the next doubt about a path, not before */
+	bool seek_due;        /* there was one: look for a better path when the friend is heard */
 };
 
 enum toxnet_path toxnet_path_of(Tox_Connection c);
@@ -72,6 +78,8 @@ void toxnet_callbacks_set(Tox *tox);
 void toxnet_boot_init(struct toxnet_boot *b);
 void toxnet_boot_clear(struct toxnet_boot *b);
 void toxnet_boot_run(struct toxnet *tn);
+/* Asks some nodes at once, though we are online. */
+void toxnet_boot_again(struct toxnet *tn);
 void toxnet_boot_path_changed(struct toxnet *tn, enum toxnet_path from, enum toxnet_path to);
 
 /* toxnet_dir.c; what fails says so, and what to do, in `why` */
@@ -109,6 +117,10 @@ void toxnet_save_soon(struct toxnet *tn);
 /* We wait for somebody: makes toxcore hurry, for a bounded time. */
 void toxnet_haste_start(struct toxnet *tn);
 void toxnet_haste_stop(struct toxnet *tn);
+/* Nodes were asked while we are offline: the first answer says that the line is back. */
+void toxnet_doubt_network(struct toxnet *tn);
+/* After an iteration: has anybody answered? */
+void toxnet_doubt_run(struct toxnet *tn);
 /* Ends it when it is time; the interval until the next iteration, shorter while it lasts. */
 tt_time toxnet_haste_run(struct toxnet *tn, tt_time interval);
 

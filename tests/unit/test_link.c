@@ -199,8 +199,8 @@ static void repeat_that_did_not_fit_opens_the_next_packet(void **state)
 	put(s[0], MSS);
 	assert_int_equal(pull(b, seg, 4, now), 1);
 	put(p[1], 10);
-	move(a, b, now); /* an ACK is owed for 2, before the repeat of 1, before the ACK of 3 */
-	now += TT_S(2);
+	move(a, b, now);   /* an ACK is owed for 2, before the repeat of 1, before the ACK of 3 */
+	now += TT_MS(900); /* not so long that the link asks whether anybody is there */
 	link_on_deadline(b, now);
 	put(p[2], 10);
 	move(a, b, now);
@@ -497,7 +497,7 @@ static void repeats_that_nobody_pulls_do_not_keep_the_timers_busy(void **state)
 		link_on_deadline(a, now);
 		assert_true(link_deadline(a) <= now); /* the repeats are due */
 	}
-	assert_int_equal(move(a, b, now), 5);
+	assert_int_equal(move(a, b, now), 5 + 1); /* and one that asks whether anybody is there */
 	assert_true(link_deadline(a) > now);
 	assert_int_equal(take_all(sb), 5 * MSS);
 	link_stream_free(sa);
@@ -553,6 +553,81 @@ static void probe_is_answered_and_gives_the_round_trip(void **state)
 	assert_int_equal(link_deadline(b), TT_TIME_NEVER);
 	link_free(a);
 	link_free(b);
+}
+
+/* Hands a deadline to `l` every 100 ms for `time` and gives what it says to `peer`, if there is
+ * one. */
+static size_t run_alone(struct link *l, struct link *peer, tt_time *now, tt_time time)
+{
+	uint8_t pkt[LINK_PACKET_MAX];
+	size_t n = 0, len;
+
+	for (tt_time end = *now + time; *now < end; *now += TT_MS(100)) {
+		link_on_deadline(l, *now);
+		while ((len = link_output(l, pkt, *now)) > 0) {
+			n++;
+			if (peer) {
+				link_input(peer, pkt, len, *now);
+				move(peer, l, *now);
+			}
+		}
+	}
+	return n;
+}
+
+static void receiver_asks_once_whether_its_sender_is_there(void **state)
+{
+	struct link *a = new_link(LINK_DIRECT), *b = new_link(LINK_DIRECT);
+	struct link_stream *sa = add(a, 1, NULL), *sb = add(b, 1, NULL);
+	tt_time now = START;
+	(void)state;
+	put(sa, 100);
+	move(a, b, now);
+	move(b, a, now);
+	assert_int_equal(run_alone(b, a, &now, TT_S(60)), 1);
+	assert_false(link_mute(b));
+	link_stream_free(sa);
+	link_stream_free(sb);
+	link_free(a);
+	link_free(b);
+}
+
+static void sender_that_has_gone_is_mute_until_it_is_heard(void **state)
+{
+	struct link *a = new_link(LINK_DIRECT), *b = new_link(LINK_DIRECT);
+	struct link_stream *sa = add(a, 1, NULL), *sb = add(b, 1, NULL);
+	tt_time now = START;
+	(void)state;
+	put(sa, 100);
+	move(a, b, now);
+	move(b, a, now);
+	run_alone(b, NULL, &now, TT_MS(1500)); /* shorter than is worth doing anything about */
+	assert_false(link_mute(b));
+	run_alone(b, NULL, &now, TT_S(1));
+	assert_true(link_mute(b));
+	assert_int_equal(run_alone(b, NULL, &now, TT_S(60)), 0);
+	put(sa, 100);
+	move(a, b, now);
+	assert_false(link_mute(b));
+	link_stream_free(sa);
+	link_stream_free(sb);
+	link_free(a);
+	link_free(b);
+}
+
+static void sender_without_answers_finds_its_peer_mute(void **state)
+{
+	struct link *a = new_link(LINK_DIRECT);
+	struct link_stream *sa = add(a, 1, NULL);
+	tt_time now = START;
+	(void)state;
+	put(sa, 100);
+	run_alone(a, NULL, &now, TT_S(3));
+	assert_true(link_mute(a));
+	link_set_path(a, LINK_DOWN, now); /* and that says it all */
+	assert_false(link_mute(a));
+	link_stream_free(sa);
+	link_free(a);
 }
 
 static void probe_reply_that_cannot_be_is_refused(void **state)
@@ -904,6 +979,9 @@ int main(void)
 		cmocka_unit_test(repeats_that_nobody_pulls_do_not_keep_the_timers_busy),
 		cmocka_unit_test(repeats_wait_for_the_nonce_rule_without_a_deadline_in_the_past),
 		cmocka_unit_test(probe_is_answered_and_gives_the_round_trip),
+		cmocka_unit_test(receiver_asks_once_whether_its_sender_is_there),
+		cmocka_unit_test(sender_that_has_gone_is_mute_until_it_is_heard),
+		cmocka_unit_test(sender_without_answers_finds_its_peer_mute),
 		cmocka_unit_test(probe_reply_that_cannot_be_is_refused),
 		cmocka_unit_test(probe_from_before_an_outage_is_not_answered_after_it),
 		cmocka_unit_test(malformed_packets_are_counted_and_harmless),
