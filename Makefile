@@ -18,6 +18,8 @@ PYTEST =
 BENCH =
 # Arguments of bench/matrix.py, with the same effect
 MATRIX =
+# Arguments of tests/e2e/netfaults.py, with the same effect
+FAULTS =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
 RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider -n $(E2E_JOBS) --dist loadfile $(PYTEST)
@@ -75,6 +77,10 @@ matrix: test-build
 	/usr/bin/python3 -B bench/matrix.py --toxtun $(BUILD)/toxtun \
 		$(or $(MATRIX),--json $(BUILD)/matrix.json --page doc/performance.md)
 
+# As root: namespaces with NAT
+faults: test-build
+	/usr/bin/python3 -B tests/e2e/netfaults.py $(or $(FAULTS),--page doc/paths.md)
+
 comma = ,
 # configure DIRECTORY,OPTIONS: makes the build directory, or changes the options of one
 define configure
@@ -108,8 +114,10 @@ help:
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
 	echo 'make matrix       the same over links with loss, delay and small queues, an hour, as root;'
 	echo '                  MATRIX="download --tools toxtun,bbr", bench/matrix.py --help'
+	echo 'make faults       transfers between NATs, cut lines and killed relays, 20 minutes, as root;'
+	echo '                  FAULTS="--transfers 60 --seed 1", tests/e2e/netfaults.py --help'
 	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
-.PHONY: build deps run test unit e2e test-build check-asan bench matrix install clean help
+.PHONY: build deps run test unit e2e test-build check-asan bench matrix faults install clean help

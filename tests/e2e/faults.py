@@ -5,23 +5,24 @@ A scenario builds a bed, waits for the tunnel, starts a download and an echo (so
 and every one is checked), lets the fault happen in their midst, and lets them finish.
 """
 
-import contextlib
+import random
 import signal
 import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from harness import MB, wait_until
-from natbed import Access, Bed, netpath
+from harness import MB, PATIENCE, wait_until
+from natbed import NODE_COUNT, Access, Bed
 
 # How long a direct path is waited for where the routers allow one.
-DIRECT_S = 20
+DIRECT_S = 20 * PATIENCE
 # A transfer of these sizes takes the line of natbed.py some 5 seconds; the fault comes after 2.
 DOWNLOAD = 5 * MB
 ECHO = 3 * MB
 FAULT_AFTER_S = 2
 # What is left may take this long after a fault; a hang is reported then.
-FINISH_S = 150
+FINISH_S = 150 * PATIENCE
+SERVER_KILLED = "server killed with -9 and started again"
 
 SYMMETRIC = Access(nat="symmetric")
 NO_UDP = Access(udp=False)
@@ -127,12 +128,12 @@ def stall_after(runs, end):
     return max(pauses, default=0.0)
 
 
-def transfers(bed, result, fault, seed=1, download=DOWNLOAD, echo=ECHO, finish_s=FINISH_S):
+def transfers(bed, result, fault, seed=1, download=DOWNLOAD, echo=ECHO, after=FAULT_AFTER_S):
     """A download and an echo at once, with the fault in their midst."""
-    idle_s = finish_s + 400
+    idle_s = FINISH_S + 400
     loads = [bed.transfer("get", seed, download, idle_s=idle_s),
              bed.transfer("echo", seed + 1, echo, idle_s=idle_s)]
-    time.sleep(FAULT_AFTER_S)
+    time.sleep(after)
     if fault:
         if any(load.poll() is not None for load in loads):
             result.problems.append("a transfer ended before the fault")
@@ -141,7 +142,7 @@ def transfers(bed, result, fault, seed=1, download=DOWNLOAD, echo=ECHO, finish_s
     runs = []
     for load, verb in zip(loads, ("download", "echo")):
         try:
-            left = max(1, end + finish_s - time.monotonic())
+            left = max(1, end + FINISH_S - time.monotonic())
             runs.append(bed.load.finish(load, left, check=False))
         except AssertionError:
             result.problems.append(f"{verb} hangs")
@@ -160,16 +161,17 @@ def connect(bed, result, direct):
     result.before = bed.peer()["path"]
 
 
-def run(scenario, directory, log=lambda text: None):
-    """The Result; raises netpath.Unavailable where this system does not let us."""
+def run(scenario, directory, log=lambda text: None, **how):
+    """The Result; raises netpath.Unavailable where this system does not let us. `how` are arguments
+    of transfers()."""
     result = Result(scenario.name)
     with Bed(directory, scenario.a, scenario.b, scenario.family, args=scenario.args) as bed:
         try:
             connect(bed, result, scenario.direct)
             log(f"{scenario.name}: ready after {result.ready_s:.1f} s, {result.before}")
-            transfers(bed, result, scenario.fault)
+            transfers(bed, result, scenario.fault, **how)
             result.after = bed.peer()["path"]
-            wait_until("no channels", lambda: bed.client.channels() == 0, 20)
+            wait_until("no channels", lambda: bed.client.channels() == 0, 20 * PATIENCE)
         except AssertionError as e:
             result.problems.append(str(e).splitlines()[0])
     judge(scenario, result)
@@ -179,13 +181,13 @@ def run(scenario, directory, log=lambda text: None):
 def judge(scenario, result):
     if scenario.direct and result.before != "udp direct":
         result.problems.append("no direct path was found")
-    if scenario.stall_s is not None and (result.stall_s or 0) > scenario.stall_s:
+    if scenario.stall_s is not None and (result.stall_s or 0) > scenario.stall_s * PATIENCE:
         result.problems.append(f"the stall is longer than {scenario.stall_s:g} s")
 
 
 def server_killed(directory, log=lambda text: None):
     """The one that is not to carry its connections over: they end, and new ones work."""
-    result = Result("server killed with -9 and started again")
+    result = Result(SERVER_KILLED)
     with Bed(directory) as bed:
         try:
             connect(bed, result, True)
@@ -207,6 +209,41 @@ def server_killed(directory, log=lambda text: None):
         except AssertionError as e:
             result.problems.append(str(e).splitlines()[0])
     return result
+
+
+# ---- faults drawn by seed ----
+
+
+def draw(chance):
+    """A fault and its name."""
+    home, number = chance.choice("ab"), chance.randrange(20001, 60000)
+    seconds = chance.choice((0.3, 1, 2, 4, 7))
+    host = chance.randrange(3, 10)
+    kinds = {
+        f"line cut for {seconds:g} s": cut(seconds),
+        f"flows of {home} forgotten": forget_flows(home),
+        f"flows of {home} forgotten, port {number}": rebind(home, number),
+        f"public address of {home} changed": change_public_address(home, host),
+        f"address of {home}'s host changed": change_host_address(home, host),
+        f"UDP of {home} blocked": block_udp(home),
+        "one node killed, back after 1 s": restart_nodes(1, chance.randrange(NODE_COUNT)),
+        "all nodes killed, back after 1 s": restart_nodes(1),
+        f"client suspended for {seconds:g} s": suspend(seconds),
+        f"server suspended for {seconds:g} s": suspend(seconds, "server"),
+    }
+    name = chance.choice(list(kinds))
+    return name, kinds[name]
+
+
+def drawn(seed):
+    """The scenario of a seed and the arguments of its transfers."""
+    chance = random.Random(seed)
+    homes = [chance.choice((Access(), Access(), SYMMETRIC, NO_UDP)) for _ in "ab"]
+    direct = homes[0] == homes[1] == Access()
+    name, fault = draw(chance)
+    scenario = Scenario(f"seed {seed}: {name}", fault, *homes, direct=direct)
+    return scenario, {"seed": seed, "download": chance.randrange(3 * MB, 7 * MB),
+                      "echo": chance.randrange(2 * MB, 4 * MB), "after": chance.uniform(0.2, 0.9)}
 
 
 SCENARIOS = [
