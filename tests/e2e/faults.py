@@ -5,6 +5,7 @@ A scenario builds a bed, waits for the tunnel, starts a download and an echo (so
 and every one is checked), lets the fault happen in their midst, and lets them finish.
 """
 
+import contextlib
 import random
 import signal
 import time
@@ -161,19 +162,26 @@ def connect(bed, result, direct):
     result.before = bed.peer()["path"]
 
 
+@contextlib.contextmanager
+def reported(result):
+    """What fails within is a problem of the result, and the bed's end is within."""
+    try:
+        yield
+    except AssertionError as e:
+        result.problems.append(str(e).splitlines()[0])
+
+
 def run(scenario, directory, log=lambda text: None, **how):
     """The Result; raises netpath.Unavailable where this system does not let us. `how` are arguments
     of transfers()."""
     result = Result(scenario.name)
-    with Bed(directory, scenario.a, scenario.b, scenario.family, args=scenario.args) as bed:
-        try:
-            connect(bed, result, scenario.direct)
-            log(f"{scenario.name}: ready after {result.ready_s:.1f} s, {result.before}")
-            transfers(bed, result, scenario.fault, **how)
-            result.after = bed.peer()["path"]
-            wait_until("no channels", lambda: bed.client.channels() == 0, 20 * PATIENCE)
-        except AssertionError as e:
-            result.problems.append(str(e).splitlines()[0])
+    with reported(result), Bed(directory, scenario.a, scenario.b, scenario.family,
+                               args=scenario.args) as bed:
+        connect(bed, result, scenario.direct)
+        log(f"{scenario.name}: ready after {result.ready_s:.1f} s, {result.before}")
+        transfers(bed, result, scenario.fault, **how)
+        result.after = bed.peer()["path"]
+        wait_until("no channels", lambda: bed.client.channels() == 0, 20 * PATIENCE)
     judge(scenario, result)
     return result
 
@@ -188,26 +196,24 @@ def judge(scenario, result):
 def server_killed(directory, log=lambda text: None):
     """The one that is not to carry its connections over: they end, and new ones work."""
     result = Result(SERVER_KILLED)
-    with Bed(directory) as bed:
-        try:
-            connect(bed, result, True)
-            log(f"{result.name}: ready after {result.ready_s:.1f} s, {result.before}")
-            old = bed.transfer("get", 1, 1000 * MB, idle_s=FINISH_S)
-            time.sleep(FAULT_AFTER_S)
-            bed.server.kill()
-            time.sleep(2)
-            restarts = bed.peer()["restarts"]
-            bed.server = bed.start_server()
-            wait_until("the new server online", lambda: bed.peer()["restarts"] > restarts, 60)
-            online = time.monotonic()
-            done = bed.load.finish(old, 10, check=False)
-            if done["ok"] or not done["bytes"]:
-                result.problems.append(f"the old connection: {done}")
-            result.stall_s = time.monotonic() - online
-            result.after = bed.peer()["path"]
-            result.checked = 2 * bed.load.finish(bed.transfer("echo", 2, ECHO))["bytes"]
-        except AssertionError as e:
-            result.problems.append(str(e).splitlines()[0])
+    with reported(result), Bed(directory) as bed:
+        connect(bed, result, True)
+        log(f"{result.name}: ready after {result.ready_s:.1f} s, {result.before}")
+        old = bed.transfer("get", 1, 1000 * MB, idle_s=FINISH_S)
+        time.sleep(FAULT_AFTER_S)
+        bed.server.kill()
+        time.sleep(2)
+        restarts = bed.peer()["restarts"]
+        bed.server = bed.start_server()
+        wait_until("the new server online", lambda: bed.peer()["restarts"] > restarts,
+                   60 * PATIENCE)
+        online = time.monotonic()
+        done = bed.load.finish(old, 10 * PATIENCE, check=False)
+        if done["ok"] or not done["bytes"]:
+            result.problems.append(f"the old connection: {done}")
+        result.stall_s = time.monotonic() - online
+        result.after = bed.peer()["path"]
+        result.checked = 2 * bed.load.finish(bed.transfer("echo", 2, ECHO))["bytes"]
     return result
 
 

@@ -13,7 +13,7 @@ TINY = {"download": MB // 2, "echo": MB // 4, "after": 0}
 SYMMETRIC = faults.Scenario("both behind a symmetric NAT", a=Access(nat="symmetric"),
                             b=Access(nat="symmetric"), direct=False)
 CUT = faults.Scenario("line cut for 1 s", faults.cut(1), stall_s=2)
-ADDRESS = faults.Scenario("public address changed", faults.change_public_address(), stall_s=10)
+ADDRESS = faults.Scenario("public address changed", faults.change_public_address())
 NARROW = faults.Scenario("IPv6 with an MTU of 1280", a=Access(mtu=1280), family=6)
 
 
