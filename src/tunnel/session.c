@@ -435,7 +435,6 @@ tt_time session_deadline(const struct session *s)
 
 void session_on_deadline(struct session *s, tt_time now)
 {
-	link_on_deadline(s->link, now);
 	while (tt_heap_deadline(&s->timers) <= now) {
 		struct tt_heap_node *node = tt_heap_first(&s->timers);
 		channel_on_timer(
@@ -443,6 +442,9 @@ void session_on_deadline(struct session *s, tt_time now)
 	}
 	if (now >= s->resume_at)
 		give_up(s);
+	/* Last: a channel that ends takes what the link was about to repeat with it, and the link
+	 * must then repeat something else. */
+	link_on_deadline(s->link, now);
 }
 
 struct link *session_link(struct session *s)
