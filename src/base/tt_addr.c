@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tt_err.h"
 
@@ -103,4 +104,26 @@ int tt_port_parse(const char *text, uint16_t min, uint16_t *out)
 		return TT_EINVAL;
 	*out = (uint16_t)v;
 	return TT_OK;
+}
+
+bool tt_addr_host_is_loopback(const char *host)
+{
+	char name[64];
+	struct tt_addr a;
+	uint16_t port;
+
+	if (!host || strlen(host) >= sizeof(name))
+		return false;
+	memcpy(name, host, strlen(host) + 1);
+	char *end = name[0] == '[' ? strchr(name, ']') : name;
+	if (!end)
+		return false;
+	char *colon = strchr(end, ':');
+	if (colon && tt_port_parse(colon + 1, 0, &port) != TT_OK)
+		return false;
+	if (colon)
+		*colon = '\0';
+	if (strcasecmp(name, "localhost") == 0)
+		return true;
+	return tt_addr_parse(name, &a) == TT_OK && tt_addr_is_loopback(&a);
 }

@@ -42,6 +42,10 @@ bool tt_addr_is_loopback(const struct tt_addr *a);
  */
 bool tt_addr_is_local(const struct tt_addr *a);
 
+/** The Host of an HTTP request, NULL when it has none, names this machine as nobody else can:
+ * 127.0.0.0/8, [::1] or localhost, with any port or none. */
+bool tt_addr_host_is_loopback(const char *host);
+
 /** Decimal port 1..65535 (min 0 allows 0): TT_OK or TT_EINVAL. The text must be digits only. */
 int tt_port_parse(const char *text, uint16_t min, uint16_t *out);
 

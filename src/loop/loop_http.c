@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,29 +48,6 @@ struct loop_http_request {
 	struct evhttp_request *req;
 	bool head, replied;
 };
-
-/* True for 127.0.0.0/8, [::1] and localhost, with any port or none. */
-static bool host_is_loopback(const char *host)
-{
-	char name[64];
-	struct tt_addr a;
-
-	if (!host || strlen(host) >= sizeof(name))
-		return false;
-	snprintf(name, sizeof(name), "%s", host);
-	char *end = name[0] == '[' ? strchr(name, ']') : name;
-	if (!end)
-		return false;
-	char *colon = strchr(end, ':');
-	uint16_t port;
-	if (colon && tt_port_parse(colon + 1, 0, &port) != TT_OK)
-		return false;
-	if (colon)
-		*colon = '\0';
-	if (strcasecmp(name, "localhost") == 0)
-		return true;
-	return tt_addr_parse(name, &a) == TT_OK && tt_addr_is_loopback(&a);
-}
 
 void loop_http_reply(struct loop_http_request *req, int status, const char *content_type,
 	const void *body, size_t len)
@@ -115,7 +91,7 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
 
 	loop_woken(h->loop);
-	if (h->loopback_only && !host_is_loopback(host)) {
+	if (h->loopback_only && !tt_addr_host_is_loopback(host)) {
 		/* A web page that points its own name here must not read us (DNS rebinding). */
 		reply_text(&req, 403, "This service answers to localhost only.\n");
 		return;
