@@ -3,6 +3,7 @@
 
 BUILD = build
 ASAN_BUILD = build-asan
+FUZZ_BUILD = build-fuzz
 prefix ?= /usr/local
 DESTDIR ?=
 # true: compiler warnings are errors
@@ -14,6 +15,9 @@ ASAN_SCALE = 0.05
 E2E_JOBS = 3
 # More arguments for pytest: make e2e PYTEST='-k ssh'
 PYTEST =
+# Inputs for each fuzz target, and which targets (all when empty)
+FUZZ_RUNS = 10000000
+FUZZ =
 # Options of bench/bench.py. With any, the figures in doc/ stay as they are.
 BENCH =
 # Arguments of bench/matrix.py, with the same effect
@@ -68,6 +72,19 @@ check-asan:
 	$(SANITIZERS) TOXTUN=$(ASAN_BUILD)/toxtun TOXTUN_E2E_SCALE=$(ASAN_SCALE) \
 		$(RUN_PYTEST) --junitxml=$(ASAN_BUILD)/e2e.junit.xml tests/e2e
 
+fuzz: fuzz-build
+	tests/fuzz/fuzz.py $(FUZZ_BUILD) --runs $(FUZZ_RUNS) $(FUZZ)
+
+# What was found new goes into the committed corpora, where the ordinary test run replays it.
+fuzz-merge: fuzz-build
+	tests/fuzz/fuzz.py $(FUZZ_BUILD) --merge $(FUZZ)
+
+fuzz-build:
+	tools/deps.sh fuzz
+	CC=clang; export CC; $(call configure,$(FUZZ_BUILD),-Dfuzzer=true -Dtests=false \
+		-Db_sanitize=address$(comma)undefined -Db_lundef=false)
+	$(call compile,$(FUZZ_BUILD),fuzzers)
+
 bench: test-build
 	tools/deps.sh bench
 	/usr/bin/python3 -B bench/bench.py $(or $(BENCH),--svg doc/bench.svg --page doc/performance.md)
@@ -101,7 +118,7 @@ install: build
 	echo "installed to $(DESTDIR)$(prefix)"
 
 clean:
-	rm -rf $(BUILD) $(ASAN_BUILD)
+	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 help:
 	echo 'make build        install missing build packages, build $(BUILD)/toxtun'
@@ -110,6 +127,8 @@ help:
 	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests, of which'
 	echo '                  E2E_JOBS=$(E2E_JOBS) run at once'
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
+	echo 'make fuzz         libFuzzer on every parser and state machine, $(FUZZ_RUNS) inputs each, hours;'
+	echo '                  FUZZ_RUNS=100000 FUZZ="pair wire"; make fuzz-merge keeps what it found'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
 	echo 'make matrix       the same over links with loss, delay and small queues, an hour, as root;'
@@ -120,4 +139,5 @@ help:
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
-.PHONY: build deps run test unit e2e test-build check-asan bench matrix faults install clean help
+.PHONY: build deps run test unit e2e test-build check-asan fuzz fuzz-merge fuzz-build bench \
+	matrix faults install clean help

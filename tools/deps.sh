@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench...
+# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench|fuzz...
 # Needs no root when nothing is missing. Knows Debian's packages; elsewhere it says what it lacks.
 set -eu
 
@@ -90,6 +90,14 @@ need_bench() {
 	program_or_package toxcore-utils tox-bootstrapd
 }
 
+need_fuzz() {
+	need_build
+	command_or_package clang clang
+	# A name alone is printed when there is no such file.
+	file_or_package libclang-rt-dev \
+		"$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)"
+}
+
 # Daemons that come with a package must neither start now nor at the next boot: only the tests use
 # them, with a configuration and a port of their own.
 install_packages() { # PACKAGE...
@@ -117,9 +125,9 @@ install_packages() { # PACKAGE...
 
 for what; do
 	case $what in
-	build | run | test | bench) "need_$what" ;;
+	build | run | test | bench | fuzz) "need_$what" ;;
 	*)
-		echo "usage: deps.sh build|run|test|bench..." >&2
+		echo "usage: deps.sh build|run|test|bench|fuzz..." >&2
 		exit 2
 		;;
 	esac
