@@ -52,6 +52,11 @@ int control_push(struct control *c, struct wire_msg *msg)
 	return TT_OK;
 }
 
+void control_skip(struct control *c)
+{
+	c->next_n++;
+}
+
 size_t control_peek(struct control *c, uint8_t *dst, size_t cap)
 {
 	size_t n = 0;

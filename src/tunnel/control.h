@@ -33,6 +33,9 @@ void control_clear(struct control *c);
 /** Gives the map the next number and queues it. TT_OK, TT_ENOMEM, TT_EINVAL. */
 int control_push(struct control *c, struct wire_msg *msg);
 
+/** A map could not be queued: the number of the next one will tell the peer that it is missing. */
+void control_skip(struct control *c);
+
 /** Puts as many unsent maps as fit into dst, in order; returns the bytes, 0 when there is none. */
 size_t control_peek(struct control *c, uint8_t *dst, size_t cap);
 

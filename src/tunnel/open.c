@@ -103,8 +103,9 @@ void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time no
 		channel_reset(ch, REASON_PROTOCOL_ERROR);
 		return;
 	}
-	if (link_stream_set_conv(ch->stream, ack->conv) != TT_OK) {
-		channel_reset(ch, REASON_PROTOCOL_ERROR);
+	int rc = link_stream_set_conv(ch->stream, ack->conv);
+	if (rc != TT_OK) {
+		channel_reset(ch, rc == TT_ENOMEM ? REASON_LIMIT : REASON_PROTOCOL_ERROR);
 		return;
 	}
 	channel_opened(ch, now);

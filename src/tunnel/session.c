@@ -184,9 +184,12 @@ bool session_may_log(struct session *s, tt_time now)
 void session_push(struct session *s, struct wire_msg *msg)
 {
 	int rc = control_push(&s->control, msg);
-	if (rc != TT_OK)
-		tt_error(s->log, "control: peer=%s %s lost err=%s", s->tag,
-			wire_type_name(msg->type), tt_err_name(rc));
+	if (rc == TT_OK)
+		return;
+	tt_error(s->log, "control: peer=%s %s lost err=%s; its connections end", s->tag,
+		wire_type_name(msg->type), tt_err_name(rc));
+	control_skip(&s->control);
+	s->control_lost = true;
 }
 
 void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_reason why)
@@ -194,6 +197,19 @@ void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_
 	struct wire_msg msg = {.type = WIRE_RST, .rst = {.ccid = ccid, .opener = opener}};
 	snprintf(msg.rst.reason, sizeof(msg.rst.reason), "%s", reason_name(why));
 	session_push(s, &msg);
+}
+
+/*
+ * The peer waits for something that we could not say: an end, or that it was all. It is not known
+ * for which channels, so all of them end, there too, as soon as it gets a map whose number shows
+ * the gap. There may be nothing else to say, and there may still be no memory for that.
+ */
+static void end_what_was_lost(struct session *s)
+{
+	s->control_lost = false;
+	session_push_rst(s, UINT32_MAX, true, REASON_LIMIT); /* of no channel */
+	if (!s->control_lost)
+		close_all(s, REASON_LIMIT);
 }
 
 /* In constant time: where two proofs differ is nobody's business. */
@@ -365,6 +381,8 @@ size_t session_control_output(struct session *s, uint8_t *dst)
 
 	if (s->path == LINK_DOWN)
 		return 0;
+	if (s->control_lost)
+		end_what_was_lost(s);
 	s->hello_peeked = s->hello_due;
 	if (s->hello_due)
 		n = put_hello(s, dst, WIRE_MESSAGE_MAX);
@@ -392,7 +410,7 @@ void session_control_confirmed(struct session *s, uint32_t receipt)
 
 bool session_control_idle(const struct session *s)
 {
-	return !s->hello_due && control_empty(&s->control);
+	return !s->hello_due && !s->control_lost && control_empty(&s->control);
 }
 
 /* Streams with news: their channels may have bytes to move, or be done. */

@@ -78,6 +78,7 @@ struct session {
 	enum link_path path;
 	tt_time resume_at; /* when the peer's absence ends its channels; TT_TIME_NEVER: it does not
 			    */
+	bool control_lost; /* there was no memory for a map that the peer needs */
 	bool hello_due;    /* ours must go out */
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */
