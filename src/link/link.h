@@ -151,7 +151,6 @@ void *link_ready_next(struct link *l);
 /** As the kcp_ functions of the same name (kcp.h); they keep the link's schedule right. */
 int link_stream_send_reserve(struct link_stream *s, struct iovec *iov, int cap, size_t max_bytes);
 void link_stream_send_commit(struct link_stream *s, size_t len);
-size_t link_stream_send_space(const struct link_stream *s);
 size_t link_stream_send_pending(const struct link_stream *s);
 void link_stream_send_drop(struct link_stream *s);
 size_t link_stream_recv_ready(const struct link_stream *s);

@@ -177,11 +177,6 @@ void link_stream_send_commit(struct link_stream *s, size_t len)
 	link_stream_update(s);
 }
 
-size_t link_stream_send_space(const struct link_stream *s)
-{
-	return kcp_send_space(s->kcp);
-}
-
 size_t link_stream_send_pending(const struct link_stream *s)
 {
 	return kcp_send_pending(s->kcp);
