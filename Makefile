@@ -4,6 +4,7 @@
 BUILD = build
 ASAN_BUILD = build-asan
 FUZZ_BUILD = build-fuzz
+COVERAGE_BUILD = build-coverage
 prefix ?= /usr/local
 DESTDIR ?=
 # true: compiler warnings are errors
@@ -18,6 +19,8 @@ PYTEST =
 # Inputs for each fuzz target, and which targets (all when empty)
 FUZZ_RUNS = 10000000
 FUZZ =
+# Seconds of the soak with real processes
+TIME = 1200
 # Options of bench/bench.py. With any, the figures in doc/ stay as they are.
 BENCH =
 # Arguments of bench/matrix.py, with the same effect
@@ -85,6 +88,20 @@ fuzz-build:
 		-Db_sanitize=address$(comma)undefined -Db_lundef=false)
 	$(call compile,$(FUZZ_BUILD),fuzzers)
 
+soak: test-build
+	TT_SIM_SCENES=20000 nice $(BUILD)/tests/sim/test_faults_sim
+	TT_SIM_SCENES=1 nice $(BUILD)/tests/sim/test_nomem_sim
+	TT_SIM_HOURS=168 nice $(BUILD)/tests/sim/test_soak_sim
+	tests/soak.py --seconds $(TIME)
+
+coverage:
+	tools/deps.sh test coverage
+	$(call configure,$(COVERAGE_BUILD),-Dtests=true -Db_coverage=true)
+	$(call compile,$(COVERAGE_BUILD),all)
+	find $(COVERAGE_BUILD) -name '*.gcda' -delete
+	$(MESON_TEST) -C $(COVERAGE_BUILD) --suite unit --suite sim --suite fuzz
+	tools/coverage.py $(COVERAGE_BUILD)
+
 bench: test-build
 	tools/deps.sh bench
 	/usr/bin/python3 -B bench/bench.py $(or $(BENCH),--svg doc/bench.svg --page doc/performance.md)
@@ -118,7 +135,7 @@ install: build
 	echo "installed to $(DESTDIR)$(prefix)"
 
 clean:
-	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
+	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD) $(COVERAGE_BUILD)
 
 help:
 	echo 'make build        install missing build packages, build $(BUILD)/toxtun'
@@ -129,6 +146,9 @@ help:
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
 	echo 'make fuzz         libFuzzer on every parser and state machine, $(FUZZ_RUNS) inputs each, hours;'
 	echo '                  FUZZ_RUNS=100000 FUZZ="pair wire"; make fuzz-merge keeps what it found'
+	echo 'make soak         20,000 scenes of faults, refused allocations, a week in virtual time, then'
+	echo '                  real processes with kills and cuts for TIME=$(TIME) seconds'
+	echo 'make coverage     line coverage of the layers without I/O; fails below 90 percent'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
 	echo 'make matrix       the same over links with loss, delay and small queues, an hour, as root;'
@@ -139,5 +159,5 @@ help:
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
-.PHONY: build deps run test unit e2e test-build check-asan fuzz fuzz-merge fuzz-build bench \
-	matrix faults install clean help
+.PHONY: build deps run test unit e2e test-build check-asan fuzz fuzz-merge fuzz-build soak coverage \
+	bench matrix faults install clean help

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench|fuzz...
+# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench|fuzz|coverage...
 # Needs no root when nothing is missing. Knows Debian's packages; elsewhere it says what it lacks.
 set -eu
 
@@ -98,6 +98,11 @@ need_fuzz() {
 		"$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)"
 }
 
+need_coverage() {
+	need_test
+	command_or_package gcovr gcovr
+}
+
 # Daemons that come with a package must neither start now nor at the next boot: only the tests use
 # them, with a configuration and a port of their own.
 install_packages() { # PACKAGE...
@@ -125,9 +130,9 @@ install_packages() { # PACKAGE...
 
 for what; do
 	case $what in
-	build | run | test | bench | fuzz) "need_$what" ;;
+	build | run | test | bench | fuzz | coverage) "need_$what" ;;
 	*)
-		echo "usage: deps.sh build|run|test|bench|fuzz..." >&2
+		echo "usage: deps.sh build|run|test|bench|fuzz|coverage..." >&2
 		exit 2
 		;;
 	esac

@@ -390,7 +390,7 @@ void pair_new(struct pair **out, const struct pair_config *cfg)
 		abort();
 	p->cfg = cfg;
 	p->rng.state = cfg->seed;
-	p->now = TT_S(1000);
+	p->now = cfg->start_us ? cfg->start_us : TT_S(1000);
 	for (size_t i = 0; i < 2; i++) {
 		fail_mem_init(&p->end[i].mem, cfg->fail_at[i]);
 		new_session(p, i);

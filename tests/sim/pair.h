@@ -56,6 +56,7 @@ struct pair_config {
 	struct sim_link link[2];
 	tt_time control_us; /* one way of a friend message, jitter of the same size is added */
 	tt_time resume_timeout_us, limit_us;
+	tt_time start_us;    /* what the clocks show at first; 0: 1,000 s */
 	tt_time lasts_us;    /* at least, whatever there is to do */
 	size_t budget;       /* bytes for all streams of an end, each direction; 0: no limit */
 	uint64_t fail_at[2]; /* this allocation of the end is refused; 0: none */
