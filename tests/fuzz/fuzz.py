@@ -6,7 +6,7 @@
 Starts from the committed corpora. New inputs are kept in BUILD/corpus, so that the next run goes on
 from there; inputs that fail are BUILD/found/TARGET-*, and `BUILD/tests/fuzz/fuzz_TARGET FILE` shows
 what happened. --merge searches for nothing: it adds to the committed corpora the inputs of
-BUILD/corpus that reach something new, smallest first.
+BUILD/corpus that reach another branch, smallest first.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import concurrent.futures
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 COMMITTED = Path(__file__).resolve().parent / "corpus"
@@ -62,20 +61,17 @@ def search(args, target):
 
 def merge(args, target):
     """Adds to the committed corpus; returns how many files it has now."""
-    with tempfile.TemporaryDirectory() as scratch:
-        new = Path(scratch)
-        subprocess.run(
-            [fuzzer(args, target), "-merge=1", *LIMITS, COMMITTED / target,
-             args.build / "corpus" / target],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            cwd=new, check=True)
+    subprocess.run(
+        [fuzzer(args, target), "-merge=1", "-use_counters=0", *LIMITS, COMMITTED / target,
+         args.build / "corpus" / target],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     return len(list((COMMITTED / target).iterdir()))
 
 
 def main():
     args = parse()
     if args.merge:
-        for target in args.targets:
+        for target in (t for t in args.targets if (args.build / "corpus" / t).is_dir()):
             print(f"{target}: {merge(args, target)} inputs")
         return 0
     failed = 0
