@@ -16,7 +16,7 @@
 
 #include "pair_scene.h"
 
-#define LIVES 200 /* for each scene and end */
+#define LIVES 60 /* for each scene and end */
 
 /* Returns how many allocations the end asked for. */
 static uint64_t live(struct pair_config *cfg, size_t end, uint64_t fail_at)
