@@ -456,7 +456,7 @@ void peers_drain(struct app *app)
 void peers_shutdown(struct app *app)
 {
 	for (struct peer *p = app->peers; p; p = p->hh.next)
-		session_shutdown(p->session, app_now(app));
+		session_end(p->session, REASON_SHUTDOWN);
 }
 
 bool peers_idle(const struct app *app)

@@ -16,6 +16,14 @@ _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "pa
 #define LOG_INTERVAL TT_S(5)
 #define HELLO_INTERVAL TT_S(1)
 
+static void default_timeouts(struct session_config *cfg)
+{
+	if (!cfg->connect_timeout_us)
+		cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT;
+	if (!cfg->resume_timeout_us)
+		cfg->resume_timeout_us = SESSION_RESUME_TIMEOUT;
+}
+
 int session_new(struct session **out, const struct session_config *cfg, tt_time now)
 {
 	struct session *s = tt_calloc(cfg->mem, 1, sizeof(*s));
@@ -26,10 +34,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	s->cfg = *cfg;
 	if (!s->cfg.channels_max)
 		s->cfg.channels_max = SESSION_CHANNELS_MAX;
-	if (!s->cfg.connect_timeout_us)
-		s->cfg.connect_timeout_us = SESSION_CONNECT_TIMEOUT;
-	if (!s->cfg.resume_timeout_us)
-		s->cfg.resume_timeout_us = SESSION_RESUME_TIMEOUT;
+	default_timeouts(&s->cfg);
 	wire_text_copy(s->name, sizeof(s->name), cfg->name ? cfg->name : "");
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
@@ -76,7 +81,7 @@ void session_free(struct session *s)
 	tt_free(s->mem, s);
 }
 
-static void close_all(struct session *s, enum close_reason why)
+void session_end(struct session *s, enum close_reason why)
 {
 	struct channel *ch;
 	DL_FOREACH (s->all, ch) {
@@ -149,21 +154,9 @@ bool session_ready(const struct session *s)
 	return s->path != LINK_DOWN && s->peer_hello;
 }
 
-void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_rules)
-{
-	s->cfg.rules = rules;
-	s->cfg.n_rules = n_rules;
-}
-
 void session_drain(struct session *s)
 {
 	s->draining = true;
-}
-
-void session_shutdown(struct session *s, tt_time now)
-{
-	(void)now;
-	close_all(s, REASON_SHUTDOWN);
 }
 
 bool session_may_log(struct session *s, tt_time now)
@@ -213,15 +206,60 @@ static void end_what_was_lost(struct session *s)
 }
 
 /* In constant time: where two proofs differ is nobody's business. */
-static bool proof_holds(const struct session *s, const struct wire_hello *h)
+static bool proof_holds(const struct session *s)
 {
 	uint8_t differ = 0;
 
 	if (!s->cfg.need_proof)
 		return true;
 	for (size_t i = 0; i < WIRE_PROOF_LEN; i++)
-		differ |= h->proof[i] ^ s->cfg.peer_proof[i];
-	return h->has_proof && differ == 0;
+		differ |= s->said_proof[i] ^ s->cfg.peer_proof[i];
+	return s->said_has_proof && differ == 0;
+}
+
+/* Judges what the peer said last; true when it is not served for want of the secret. */
+static bool lacks_proof(struct session *s)
+{
+	s->peer_proved = proof_holds(s);
+	return !s->peer_proved && s->cfg.accept;
+}
+
+static void warn_unproved(const struct session *s)
+{
+	tt_warn(s->log, "session: peer=%s does not know the secret and is not served", s->tag);
+}
+
+/* Says hello once more, with what is new in it. While the peer is away it gets one anyway. */
+static void repeat_hello(struct session *s)
+{
+	s->hello_due = s->path != LINK_DOWN;
+	s->hello_peeked = false;
+}
+
+void session_reconfigure(struct session *s, const struct session_config *cfg)
+{
+	struct session_config *own = &s->cfg;
+	char name[sizeof(s->name)];
+
+	wire_text_copy(name, sizeof(name), cfg->name ? cfg->name : "");
+	if (strcmp(name, s->name) != 0 || cfg->has_proof != own->has_proof ||
+		memcmp(cfg->proof, own->proof, WIRE_PROOF_LEN) != 0)
+		repeat_hello(s);
+	memcpy(s->name, name, sizeof(name));
+	own->accept = cfg->accept;
+	own->rules = cfg->rules;
+	own->n_rules = cfg->n_rules;
+	own->bench = cfg->bench;
+	own->has_proof = cfg->has_proof;
+	own->need_proof = cfg->need_proof;
+	memcpy(own->proof, cfg->proof, WIRE_PROOF_LEN);
+	memcpy(own->peer_proof, cfg->peer_proof, WIRE_PROOF_LEN);
+	own->connect_timeout_us = cfg->connect_timeout_us;
+	own->idle_timeout_us = cfg->idle_timeout_us;
+	own->resume_timeout_us = cfg->resume_timeout_us;
+	default_timeouts(own);
+	if (lacks_proof(s) && s->peer_hello)
+		warn_unproved(s);
 }
 
 static void input_hello(struct session *s, const struct wire_hello *h, tt_time now)
@@ -246,18 +284,16 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	memcpy(s->peer_inst, h->inst, WIRE_INST_LEN);
 	memcpy(s->peer_name, h->name, sizeof(s->peer_name));
 	s->knows_peer = true;
-	s->peer_proved = proof_holds(s, h);
-	if (!s->peer_proved && s->cfg.accept && session_may_log(s, now))
-		tt_warn(s->log, "session: peer=%s does not know the secret and is not served",
-			s->tag);
+	s->said_has_proof = h->has_proof;
+	memcpy(s->said_proof, h->proof, WIRE_PROOF_LEN);
+	if (lacks_proof(s) && session_may_log(s, now))
+		warn_unproved(s);
 	s->peer_caps = h->caps;
 	s->peer_hello = true;
 	link_set_packet_max(s->link, h->packet_max);
 	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
-	if (!h->seen) {
-		s->hello_due = true; /* so that it learns that its own has arrived */
-		s->hello_peeked = false;
-	}
+	if (!h->seen) /* so that it learns that its own has arrived */
+		repeat_hello(s);
 }
 
 static void input_rst(struct session *s, const struct wire_rst *rst)
@@ -314,7 +350,7 @@ static void input_numbered(struct session *s, const struct wire_msg *msg, tt_tim
 				"session: peer=%s control messages before %u are missing; its "
 				"connections end",
 				s->tag, msg->n);
-		close_all(s, REASON_PROTOCOL_ERROR);
+		session_end(s, REASON_PROTOCOL_ERROR);
 	}
 	input_msg(s, msg, now);
 }

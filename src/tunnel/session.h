@@ -60,7 +60,7 @@ struct session_config {
 	const char *name;            /* said in the hello, may be NULL */
 	enum tt_mode mode;
 	bool accept;                 /* the peer may open channels to our targets */
-	const struct tt_rule *rules; /* what it may reach; borrowed until session_set_rules */
+	const struct tt_rule *rules; /* what it may reach; borrowed until session_reconfigure */
 	size_t n_rules;
 	bool bench; /* it may measure the path, if it may reach anything */
 	bool has_proof, need_proof;
@@ -97,15 +97,18 @@ void session_path(struct session *s, enum link_path path, tt_time now);
 /** Hellos were exchanged since the peer came online: channels open without delay. */
 bool session_ready(const struct session *s);
 
-/** New access rules (reload). They bind channels opened from now on. */
-void session_set_rules(struct session *s, const struct tt_rule *rules, size_t n_rules);
-
 /** From now on the peer opens no channel: it is told REASON_SHUTDOWN. Those that are open go on. */
 void session_drain(struct session *s);
 
-/** Ends every channel with REASON_SHUTDOWN; the peer is told as long as control output is pulled.
+/**
+ * Takes over what of the configuration may change while the session lives: name, access rules,
+ * proofs, time-outs; the rest of cfg is not looked at. It binds channels opened from now on. The
+ * peer gets a new hello when its content is another one.
  */
-void session_shutdown(struct session *s, tt_time now);
+void session_reconfigure(struct session *s, const struct session_config *cfg);
+
+/** Ends every channel with this reason; the peer is told as long as control output is pulled. */
+void session_end(struct session *s, enum close_reason why);
 
 /* ---- control stream: friend messages ---- */
 

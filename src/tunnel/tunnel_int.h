@@ -83,6 +83,8 @@ struct session {
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */
 	bool peer_proved;  /* it knows the secret, or need not */
+	bool said_has_proof; /* the peer's newest hello: what it was judged by */
+	uint8_t said_proof[WIRE_PROOF_LEN];
 	bool knows_peer;   /* peer_inst is set */
 	bool draining;     /* no new channels of the peer */
 	uint8_t peer_inst[WIRE_INST_LEN];

@@ -282,7 +282,7 @@ static void step(struct world *w, struct input *in)
 		break;
 	default:
 		if (byte(in) == 7)
-			session_shutdown(w->s, w->now);
+			session_end(w->s, REASON_SHUTDOWN);
 		break;
 	}
 }

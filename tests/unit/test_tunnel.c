@@ -603,7 +603,8 @@ static void new_rules_bind_the_next_channel(void **state)
 	struct wire_msg m = syn_to(1, 1, "10.0.0.1", 1080);
 	(void)state;
 	up_alone(&w);
-	session_set_rules(w.s[SRV], NULL, 0);
+	w.cfg[SRV].n_rules = 0;
+	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
 	say(&w, SRV, &m);
 	assert_int_equal(answer(&w), REASON_NOT_ALLOWED);
 	finish(&w);
@@ -1074,7 +1075,7 @@ static void shutdown_ends_all_channels_on_both_sides(void **state)
 	up(&w);
 	open_one(&w, ch);
 	ask(&w, CLI, "10.0.0.1", 1081);
-	session_shutdown(w.s[CLI], w.now);
+	session_end(w.s[CLI], REASON_SHUTDOWN);
 	assert_int_equal(stats_of(&w, CLI).active, 0);
 	carry(&w);
 	for (size_t i = 0; i < 2; i++) /* the second was never anybody's */
@@ -1517,6 +1518,60 @@ static void peer_without_the_right_proof_is_not_served(void **state)
 	}
 }
 
+/* The server's answer to a new channel now. */
+static bool serves(struct world *w)
+{
+	struct channel_target t = {.host = "10.1.2.3", .port = 1500};
+	struct session_action a;
+	struct channel *ch;
+
+	assert_int_equal(session_open(w->s[CLI], &t, &ch, NULL, w->now), TT_OK);
+	carry(w);
+	bool dials = session_next_action(w->s[SRV], &a) && a.type == ACTION_DIAL;
+	if (dials) {
+		channel_abort(ch, REASON_RESET, w->now);
+		carry(w);
+		want_closed(w, SRV);
+	}
+	assert_int_equal(want_closed(w, CLI), dials ? REASON_RESET : REASON_NOT_ALLOWED);
+	return dials;
+}
+
+static void secret_that_changes_is_proved_again_while_online(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w);
+	assert_true(serves(&w));
+	w.cfg[SRV].need_proof = true;
+	memset(w.cfg[SRV].peer_proof, 0xa5, WIRE_PROOF_LEN);
+	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	carry(&w);
+	assert_false(serves(&w));
+	w.cfg[CLI].has_proof = true;
+	memset(w.cfg[CLI].proof, 0xa5, WIRE_PROOF_LEN);
+	session_reconfigure(w.s[CLI], &w.cfg[CLI]);
+	carry(&w);
+	assert_true(serves(&w));
+	finish(&w);
+}
+
+static void new_name_is_said_to_a_peer_that_is_online(void **state)
+{
+	struct world w;
+	struct session_stats st;
+	(void)state;
+	up(&w);
+	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	assert_true(session_control_idle(w.s[SRV])); /* nothing new, nothing said */
+	w.cfg[SRV].name = "crate";
+	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	carry(&w);
+	session_stats(w.s[CLI], &st);
+	assert_string_equal(st.peer_name, "crate");
+	finish(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1569,6 +1624,8 @@ int main(void)
 		cmocka_unit_test(every_failing_allocation_is_survived_without_a_leak),
 		cmocka_unit_test(session_with_open_channels_is_freed_whole),
 		cmocka_unit_test(peer_without_the_right_proof_is_not_served),
+		cmocka_unit_test(secret_that_changes_is_proved_again_while_online),
+		cmocka_unit_test(new_name_is_said_to_a_peer_that_is_online),
 	};
 	return cmocka_run_group_tests_name("tunnel", tests, NULL, NULL);
 }
