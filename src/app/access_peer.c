@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "file.h"
+#include "forward.h"
 #include "peer.h"
 
 #define GREETING "toxtun"
 #define PROOF_CONTEXT "toxtun friend request 1"
 #define PROOF_LEN ACCESS_PROOF_LEN
 _Static_assert(PROOF_LEN == crypto_generichash_BYTES, "BLAKE2b-256");
+_Static_assert(ACCESS_SECRET_LEN == crypto_generichash_KEYBYTES_MAX, "its longest key");
 #define SECRET_MIN 16 /* characters */
 #define SECRET_MAX 1024
 
@@ -25,11 +27,11 @@ static bool in_allow(const struct conf *c, const uint8_t key[TT_KEY_LEN])
 	return false;
 }
 
-static bool in_forwards(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+bool access_in_forwards(const struct app *app, const uint8_t key[TT_KEY_LEN])
 {
-	for (size_t i = 0; i < c->n_forwards; i++) {
-		for (size_t j = 0; j < c->forwards[i].n_peers; j++) {
-			if (memcmp(c->forwards[i].peers[j].key, key, TT_KEY_LEN) == 0)
+	for (const struct forward *f = app->forwards; f; f = f->next) {
+		for (size_t i = 0; i < f->conf.n_peers; i++) {
+			if (memcmp(f->conf.peers[i].key, key, TT_KEY_LEN) == 0)
 				return true;
 		}
 	}
@@ -42,7 +44,7 @@ bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN])
 
 	if (!c->serve) /* friends that another run used stay; nothing is served to anybody */
 		return true;
-	return !c->has_allow || in_allow(c, key) || in_forwards(c, key);
+	return !c->has_allow || in_allow(c, key) || access_in_forwards(app, key);
 }
 
 static const struct conf_peer *section(const struct app *app, const uint8_t key[TT_KEY_LEN])
@@ -80,7 +82,7 @@ const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN
 
 /* The secret is stretched once, so that a weak one is not found from a proof by brute force alone
  * and the proof's key has full length. */
-static int hash_secret(const char *text, size_t len, uint8_t out[crypto_generichash_KEYBYTES_MAX])
+static int hash_secret(const char *text, size_t len, uint8_t out[ACCESS_SECRET_LEN])
 {
 	static const uint8_t salt[crypto_pwhash_SALTBYTES] = "toxtun secret 1";
 	return crypto_pwhash(out, crypto_generichash_KEYBYTES_MAX, text, len, salt,
@@ -89,8 +91,7 @@ static int hash_secret(const char *text, size_t len, uint8_t out[crypto_generich
 }
 
 /* An exit code; the secret's hash goes to out, nothing of it to the log. */
-static int load_secret(
-	const struct tt_log *log, const char *file, uint8_t out[crypto_generichash_KEYBYTES_MAX])
+static int load_secret(const struct tt_log *log, const char *file, uint8_t out[ACCESS_SECRET_LEN])
 {
 	const char *env = file ? NULL : getenv("TOXTUN_SECRET");
 	char *text = NULL;
@@ -130,23 +131,42 @@ static void forget_environment(void)
 	unsetenv("TOXTUN_SECRET");
 }
 
-int peer_secret_hash(struct app *app)
+int access_load_secret(struct app *app, const struct conf *c, const struct tt_log *log,
+	uint8_t hash[ACCESS_SECRET_LEN], bool *has)
 {
-	const char *file = app->conf->secret_file;
 	const char *env = getenv("TOXTUN_SECRET");
+	int rc = EXIT_OK;
 
-	if (!file && (!env || env[0] == '\0'))
-		return EXIT_OK;
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
-	app->has_secret = true;
-	int rc = load_secret(app->log, file, app->secret);
+	if (c->secret_file) {
+		rc = load_secret(log, c->secret_file, hash);
+	} else if (env && env[0] != '\0') { /* kept: it is not there for the next reload */
+		rc = load_secret(log, NULL, app->env_secret);
+		app->has_env_secret = rc == EXIT_OK;
+	}
 	forget_environment();
+	if (!c->secret_file)
+		memcpy(hash, app->env_secret, ACCESS_SECRET_LEN);
+	*has = c->secret_file || app->has_env_secret;
 	return rc;
 }
 
-static void proof(const uint8_t secret[crypto_generichash_KEYBYTES_MAX],
-	const uint8_t client[TT_KEY_LEN], const uint8_t server[TT_KEY_LEN], uint8_t out[PROOF_LEN])
+int access_check_secrets(const struct conf *c, const struct tt_log *log)
+{
+	uint8_t hash[ACCESS_SECRET_LEN];
+	int rc = EXIT_OK;
+
+	for (size_t i = 0; i < c->n_peers && rc == EXIT_OK; i++) {
+		if (c->peers[i].secret_file)
+			rc = load_secret(log, c->peers[i].secret_file, hash);
+	}
+	sodium_memzero(hash, sizeof(hash));
+	return rc;
+}
+
+static void proof(const uint8_t secret[ACCESS_SECRET_LEN], const uint8_t client[TT_KEY_LEN],
+	const uint8_t server[TT_KEY_LEN], uint8_t out[PROOF_LEN])
 {
 	crypto_generichash_state st;
 
@@ -159,8 +179,8 @@ static void proof(const uint8_t secret[crypto_generichash_KEYBYTES_MAX],
 
 /* The secret for this peer: its own section's, else the common one. 1: there is one, 0: none is
  * asked for, -1: there should be one but it cannot be read. */
-static int secret_for(const struct app *app, const uint8_t key[TT_KEY_LEN],
-	uint8_t out[crypto_generichash_KEYBYTES_MAX])
+static int secret_for(
+	const struct app *app, const uint8_t key[TT_KEY_LEN], uint8_t out[ACCESS_SECRET_LEN])
 {
 	const struct conf_peer *p = section(app, key);
 
@@ -175,7 +195,7 @@ static int secret_for(const struct app *app, const uint8_t key[TT_KEY_LEN],
 int access_proofs(const struct app *app, const uint8_t peer[TT_KEY_LEN], uint8_t ours[PROOF_LEN],
 	uint8_t theirs[PROOF_LEN])
 {
-	uint8_t secret[crypto_generichash_KEYBYTES_MAX], self[TT_KEY_LEN];
+	uint8_t secret[ACCESS_SECRET_LEN], self[TT_KEY_LEN];
 	int rc = secret_for(app, peer, secret);
 
 	if (rc > 0) {

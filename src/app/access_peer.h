@@ -7,6 +7,9 @@
 /** True for peers that our forwards use and for those that the server serves. */
 bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 
+/** True where one of the forwards that are open uses this peer. */
+bool access_in_forwards(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+
 /** The target rules of this peer: its own or the server's. Owned by the configuration. */
 const struct tt_rule *access_peer_rules(
 	const struct app *app, const uint8_t key[TT_KEY_LEN], size_t *n);
@@ -15,6 +18,18 @@ const struct tt_rule *access_peer_rules(
 const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 
 #define ACCESS_PROOF_LEN 32
+#define ACCESS_SECRET_LEN 64
+
+/**
+ * Reads the shared secret of the configuration, or takes TOXTUN_SECRET out of the environment and
+ * keeps it in the app; *has: there is one. An exit code, with a word in the log when it cannot be
+ * had.
+ */
+int access_load_secret(struct app *app, const struct conf *c, const struct tt_log *log,
+	uint8_t hash[ACCESS_SECRET_LEN], bool *has);
+
+/** Whether the secret files of single peers can be read. As above. */
+int access_check_secrets(const struct conf *c, const struct tt_log *log);
 
 /**
  * Proofs that both ends know the secret set for this peer: keyed hashes over both public keys, the

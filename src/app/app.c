@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_peer.h"
 #include "conn.h"
+#include "control.h"
 #include "fd_limit.h"
-#include "listener.h"
+#include "forward.h"
 #include "memory.h"
 #include "nodes.h"
 #include "passphrase.h"
 #include "peer.h"
+#include "reload.h"
 #include "stats.h"
 #include "tt_err.h"
 
@@ -112,7 +115,7 @@ static void drain(struct app *app)
 {
 	app->draining = true;
 	app->drain_until = app_now(app) + TT_S(app->conf->drain_timeout_s);
-	listeners_close(app);
+	forwards_close(app);
 	peers_drain(app);
 	if (app->n_conns > 0 && app->conf->drain_timeout_s > 0)
 		tt_info(app->log, "%zu connections have %u s to end; a second signal ends them",
@@ -129,8 +132,8 @@ static void on_signal(void *user, int signo)
 	struct app *app = user;
 
 	if (signo == SIGHUP) {
-		tt_warn(app->log,
-			"SIGHUP: this version does not reload; restart it to read the file again");
+		tt_info(app->log, "SIGHUP: reading the configuration again");
+		app_reload(app, app->log);
 		return;
 	}
 	if (app->draining || app->stopping) { /* asked twice: at once */
@@ -195,7 +198,8 @@ static int start_tox(struct app *app, const char *data_dir)
 	return EXIT_OK;
 }
 
-int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir)
+int app_new(
+	struct app **out, const struct conf *conf, const struct tt_log *log, const char *data_dir)
 {
 	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
 	struct app *app = calloc(1, sizeof(*app));
@@ -226,13 +230,13 @@ int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const
 	fd_limit_init(app);
 	app->slots.cap =
 		app->conns_max < CONF_CONNECTIONS_MAX ? app->conns_max : CONF_CONNECTIONS_MAX;
-	rc = peer_secret_hash(app);
+	rc = access_load_secret(app, conf, log, app->secret, &app->has_secret);
 	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);
 	if (rc != EXIT_OK)
 		goto out;
 	watch_tox(app);
-	nodes_start(app);
+	nodes_start(app, NULL);
 	*out = app;
 	app = NULL;
 out:
@@ -245,7 +249,8 @@ void app_free(struct app *app)
 	if (!app)
 		return;
 	stats_stop(app);
-	listeners_close(app);
+	control_stop(app);
+	forwards_close(app);
 	conns_close(app);
 	peers_free(app);
 	memory_clear(app);
@@ -257,6 +262,8 @@ void app_free(struct app *app)
 	loop_free(app->loop);
 	tt_heap_clear(&app->timers);
 	sodium_memzero(app->secret, sizeof(app->secret));
+	sodium_memzero(app->env_secret, sizeof(app->env_secret));
+	conf_free(app->reloaded);
 	free(app);
 }
 
@@ -298,6 +305,7 @@ int app_step(struct app *app, tt_time limit)
 	tt_time deadline =
 		tt_time_min(limit, tt_time_min(app->tox_deadline, tt_heap_deadline(&app->timers)));
 	deadline = tt_time_min(deadline, peers_deadline(app));
+	deadline = tt_time_min(deadline, control_deadline(app));
 	if (app->stopping)
 		deadline = tt_time_min(deadline, app->stop_at);
 	else if (app->draining)
@@ -314,6 +322,7 @@ int app_step(struct app *app, tt_time limit)
 		watch_tox(app);
 	}
 	run_timers(app, now);
+	control_run(app);
 	peers_run(app);
 	toxnet_flush(app->tn);
 	return EXIT_OK;
@@ -325,7 +334,7 @@ void app_stop(struct app *app)
 		return;
 	app->stopping = true;
 	app->stop_at = app_now(app) + STOP_TIMEOUT;
-	listeners_close(app);
+	forwards_close(app);
 	peers_shutdown(app);
 }
 

@@ -18,10 +18,12 @@
 #include "tt_log.h"
 
 struct app;
-struct peer;
 struct conn;
+struct control;
+struct forward;
 struct listener;
 struct node_lookup;
+struct peer;
 struct stats_service;
 
 /** What main and the commands return, see toxtun(1). */
@@ -41,7 +43,8 @@ struct app_timer {
 };
 
 struct app {
-	struct conf *conf; /* borrowed from main */
+	const struct conf *conf; /* in force: main's, or what was read since */
+	struct conf *reloaded;   /* the latter, owned; NULL: main's */
 	const struct tt_log *log;
 	struct loop *loop;
 	struct toxnet *tn;
@@ -53,12 +56,14 @@ struct app {
 	tt_time started_at;
 
 	struct peer *peers;         /* uthash by friend number */
+	struct forward *forwards;   /* list of those that are open */
 	struct listener *listeners; /* list */
 	struct conn *conns;         /* list of all */
 	struct conn *waiting_head;  /* connections whose peer is not ready yet, in order */
 	struct conn *waiting_tail;
 	struct node_lookup *lookups; /* names of bootstrap nodes */
 	struct stats_service *stats;
+	struct control *control; /* NULL: none */
 	struct loop_signal *signals[3];
 	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */
@@ -74,7 +79,9 @@ struct app {
 	size_t slack_least;
 	bool memory_locked;
 
-	uint8_t secret[64]; /* hash of the shared secret */
+	uint8_t secret[64];     /* hash of the shared secret */
+	uint8_t env_secret[64]; /* of the one that came with the environment */
+	bool has_env_secret;
 	bool has_secret;
 	bool running;        /* in app_run: SIGTERM lets connections end */
 	bool draining;       /* it does */
@@ -84,6 +91,7 @@ struct app {
 
 	enum toxnet_path self_path;
 	struct session_stats ended; /* of peers that are gone, for the totals */
+	struct link_stats ended_links;
 	uint64_t refused_requests;
 	uint64_t limited_requests; /* of them, because there were too many, or too many at once */
 	uint64_t limited_lines;    /* log lines about requests and paths that were not written */
@@ -94,7 +102,8 @@ struct app {
  * Starts Tox and the loop; opens nothing yet. `data_dir` is the directory to use, NULL for an
  * identity in memory. An exit code; what went wrong is in the log.
  */
-int app_new(struct app **out, struct conf *conf, const struct tt_log *log, const char *data_dir);
+int app_new(
+	struct app **out, const struct conf *conf, const struct tt_log *log, const char *data_dir);
 
 /** Ends everything at once. May be NULL. */
 void app_free(struct app *app);

@@ -25,7 +25,7 @@ static int read_into(struct conf *c, const char *path, size_t max, struct conf_d
 	size_t len;
 
 	if (file_read(path, max, &text, &len) != 0) {
-		report(NULL, path, strerror(errno));
+		d->report(d->user, path, strerror(errno));
 		d->errors++;
 		return TT_EINVAL;
 	}
@@ -34,29 +34,34 @@ static int read_into(struct conf *c, const char *path, size_t max, struct conf_d
 	return rc;
 }
 
-int config_load(struct conf **out, int argc, char *const argv[])
+int config_read(struct conf **out, int argc, char *const argv[], struct conf_diag *d)
 {
-	struct conf_diag d = {.report = report};
 	struct conf *c;
 
 	if (conf_new(&c) != TT_OK)
 		return EXIT_FAILED;
 	const char *file = conf_find_config_option(argc, argv);
-	int rc = file ? read_into(c, file, CONFIG_MAX, &d, conf_parse_ini) : TT_OK;
+	int rc = file ? read_into(c, file, CONFIG_MAX, d, conf_parse_ini) : TT_OK;
 	if (rc != TT_ENOMEM)
-		rc = conf_parse_args(c, argc, argv, &d);
+		rc = conf_parse_args(c, argc, argv, d);
 	if (rc != TT_ENOMEM && c->nodes_file)
-		rc = read_into(c, c->nodes_file, NODES_MAX, &d, conf_parse_nodes_json);
-	if (rc != TT_ENOMEM && d.errors == 0)
-		rc = conf_finish(c, &d);
+		rc = read_into(c, c->nodes_file, NODES_MAX, d, conf_parse_nodes_json);
+	if (rc != TT_ENOMEM && d->errors == 0)
+		rc = conf_finish(c, d);
 	if (rc == TT_ENOMEM)
-		report(NULL, "", "out of memory");
-	if (rc != TT_OK || d.errors > 0) {
+		d->report(d->user, "", "out of memory");
+	if (rc != TT_OK || d->errors > 0) {
 		conf_free(c);
 		return rc == TT_ENOMEM ? EXIT_FAILED : EXIT_USAGE;
 	}
 	*out = c;
 	return EXIT_OK;
+}
+
+int config_load(struct conf **out, int argc, char *const argv[])
+{
+	struct conf_diag d = {.report = report};
+	return config_read(out, argc, argv, &d);
 }
 
 static char *join(const char *a, const char *b)

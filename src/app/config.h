@@ -6,8 +6,11 @@
 
 /**
  * Reads the ini file (if one is named), the command line and the node list into a new
- * configuration, says every mistake on stderr. An exit code; *out is set on EXIT_OK only.
+ * configuration, reports every mistake. An exit code; *out is set on EXIT_OK only.
  */
+int config_read(struct conf **out, int argc, char *const argv[], struct conf_diag *d);
+
+/** The same with the mistakes on stderr. */
 int config_load(struct conf **out, int argc, char *const argv[]);
 
 /**

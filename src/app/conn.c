@@ -6,6 +6,7 @@
 
 #include "bench_service.h"
 #include "fd_limit.h"
+#include "forward.h"
 #include "net.h"
 #include "tt_err.h"
 
@@ -71,6 +72,7 @@ static void conn_free(struct conn *c, bool hard)
 	conn_close_fd(c, hard);
 	conn_dial_free(c->dial);
 	bench_service_free(c->service);
+	forward_unref(c->forward);
 	app_timer_drop(app, &c->timer);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -115,7 +117,7 @@ void conn_cut(struct conn *c, enum close_reason why)
 
 static void fail_waiting(struct conn *c, enum close_reason why)
 {
-	tt_error(c->app->log, "tunnel %s: connection failed reason=%s: %s", c->forward->name,
+	tt_error(c->app->log, "tunnel %s: connection failed reason=%s: %s", c->forward->conf.name,
 		reason_name(why), reason_text(why));
 	c->app->ended.opened++;
 	c->app->ended.failed++;
@@ -135,7 +137,7 @@ static void start(struct conn *c)
 /* True when the connection needs to wait no longer: it has a channel, or is gone. */
 static bool try_open(struct conn *c)
 {
-	const struct conf_forward *f = c->forward;
+	const struct conf_forward *f = &c->forward->conf;
 	struct channel_target t = {.host = f->host, .port = f->port, .tunnel = f->name};
 	int rc = TT_EAGAIN;
 
@@ -159,7 +161,7 @@ static bool try_open(struct conn *c)
 	return true;
 }
 
-void conn_accept(struct app *app, const struct conf_forward *forward, int fd)
+void conn_accept(struct app *app, struct forward *forward, int fd)
 {
 	struct conn *c = conn_new(app);
 	if (!c) {
@@ -167,7 +169,7 @@ void conn_accept(struct app *app, const struct conf_forward *forward, int fd)
 		return;
 	}
 	c->fd = fd;
-	c->forward = forward;
+	c->forward = forward_ref(forward);
 	net_tune(fd);
 	if (try_open(c))
 		return;

@@ -8,10 +8,11 @@
 
 #include "app.h"
 
+struct forward;
 struct peer;
 
 /** Takes ownership of an accepted, non-blocking fd; its channel opens when a peer is ready. */
-void conn_accept(struct app *app, const struct conf_forward *forward, int fd);
+void conn_accept(struct app *app, struct forward *forward, int fd);
 
 /** Who opened a connection by conn_open. `closed` is called once, and the conn is gone after it. */
 struct conn_owner {

@@ -21,11 +21,11 @@ struct conn {
 	struct app *app;
 	struct conn *prev, *next;
 	struct conn *wait_next;
-	const struct conf_forward *forward; /* opener: NULL when the program itself opened it */
-	struct conn_owner owner;            /* of a connection without a forward */
-	struct peer *peer;                  /* NULL while none is chosen */
-	struct channel *channel;            /* NULL while waiting */
-	struct dial *dial;                  /* accepter, until it is connected */
+	struct forward *forward; /* opener, a reference: NULL when the program itself opened it */
+	struct conn_owner owner; /* of a connection without a forward */
+	struct peer *peer;       /* NULL while none is chosen */
+	struct channel *channel; /* NULL while waiting */
+	struct dial *dial;       /* accepter, until it is connected */
 	struct bench_service *service; /* accepter: at the other end of fd, in place of a target */
 	struct loop_watch *watch;
 	struct app_timer timer; /* of waiting, of one attempt to connect, or of PUMP_TURN */

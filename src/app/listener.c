@@ -1,6 +1,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 
 #include "conn.h"
 #include "fd_limit.h"
+#include "forward.h"
 #include "net.h"
 #include "tt_err.h"
 
@@ -19,13 +21,13 @@
 struct listener {
 	struct app *app;
 	struct listener *next;
-	const struct conf_forward *forward;
+	struct forward *forward;
 	struct tt_addr addr;
 	bool v6_only;
 	int fd; /* -1: not open, tried again at the timer */
 	struct loop_watch *watch;
 	struct app_timer timer;
-	bool complained;
+	int err; /* why it is not open, as complained about */
 };
 
 /* What waits to be accepted would keep the loop awake. */
@@ -60,15 +62,15 @@ static void on_connection(void *user, unsigned events)
 	}
 }
 
-static int open_one(struct listener *l)
+static int open_one(struct listener *l, const struct tt_log *log)
 {
-	const struct conf_forward *f = l->forward;
+	const struct conf_forward *f = &l->forward->conf;
 	char text[TT_ADDR_TEXT_MAX];
 
 	l->fd = net_listen(&l->addr, f->listen_port, l->v6_only);
 	if (l->fd >= 0 && loop_watch_new(&l->watch, l->app->loop, l->fd, LOOP_READ, on_connection,
 				  l) == TT_OK) {
-		tt_info(l->app->log, "tunnel %s: listening on %s port %u for %s:%u", f->name,
+		tt_info(log, "tunnel %s: listening on %s port %u for %s:%u", f->name,
 			tt_addr_format(&l->addr, text), f->listen_port, f->host, f->port);
 		return TT_OK;
 	}
@@ -76,15 +78,15 @@ static int open_one(struct listener *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
-	if (!l->complained) {
+	if (!l->err) {
 		const char *hint = err == EADDRINUSE
 					   ? "; another program has this port, choose another one"
 				   : err == EACCES ? "; ports below 1024 need privileges"
 						   : "";
-		tt_error(l->app->log, "%s: cannot listen on %s port %u: %s%s", f->origin,
+		tt_error(log, "%s: cannot listen on %s port %u: %s%s", f->origin,
 			tt_addr_format(&l->addr, text), f->listen_port, strerror(err), hint);
 	}
-	l->complained = true;
+	l->err = err;
 	app_timer_set(l->app, &l->timer, app_now(l->app) + RETRY);
 	return TT_EIO;
 }
@@ -93,15 +95,14 @@ static void on_timer(struct app *app, void *owner)
 {
 	struct listener *l = owner;
 
-	(void)app;
 	if (l->fd >= 0)
 		loop_watch_set(l->watch, LOOP_READ);
 	else
-		open_one(l);
+		open_one(l, app->log);
 }
 
-static int add(
-	struct app *app, const struct conf_forward *f, const struct tt_addr *addr, bool v6_only)
+static int add(struct app *app, struct forward *f, const struct tt_log *log,
+	const struct tt_addr *addr, bool v6_only)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	if (!l)
@@ -115,9 +116,11 @@ static int add(
 		free(l);
 		return TT_ENOMEM;
 	}
-	l->next = app->listeners;
-	app->listeners = l;
-	return open_one(l);
+	struct listener **end = &app->listeners;
+	while (*end)
+		end = &(*end)->next;
+	*end = l;
+	return open_one(l, log);
 }
 
 static bool has_ipv6(void)
@@ -133,43 +136,69 @@ static bool has_ipv6(void)
 	return ok;
 }
 
-static int add_forward(struct app *app, const struct conf_forward *f)
+int listener_open(struct app *app, struct forward *f, const struct tt_log *log)
 {
 	static const struct tt_addr v4_loop = {.family = 4, .bytes = {127, 0, 0, 1}};
 	static const struct tt_addr v6_loop = {.family = 6, .bytes = {[15] = 1}};
 	static const struct tt_addr v4_any = {.family = 4}, v6_any = {.family = 6};
+	const struct conf_forward *c = &f->conf;
 
-	if (f->listen_loopback) {
-		int rc = add(app, f, &v4_loop, false);
-		return rc == TT_OK && has_ipv6() ? add(app, f, &v6_loop, true) : rc;
+	if (c->listen_loopback) {
+		int rc = add(app, f, log, &v4_loop, false);
+		return rc == TT_OK && has_ipv6() ? add(app, f, log, &v6_loop, true) : rc;
 	}
-	if (f->listen_any)
-		return has_ipv6() ? add(app, f, &v6_any, false) : add(app, f, &v4_any, false);
-	return add(app, f, &f->listen_addr, true);
+	if (c->listen_any)
+		return has_ipv6() ? add(app, f, log, &v6_any, false)
+				  : add(app, f, log, &v4_any, false);
+	return add(app, f, log, &c->listen_addr, true);
 }
 
-int listeners_open(struct app *app)
+static void listener_free(struct listener *l)
 {
-	size_t good = 0;
-
-	for (size_t i = 0; i < app->conf->n_forwards; i++) {
-		if (add_forward(app, &app->conf->forwards[i]) == TT_OK)
-			good++;
-		else if (app->conf->exit_on_failure)
-			return EXIT_FAILED;
-	}
-	return good > 0 || app->conf->n_forwards == 0 ? EXIT_OK : EXIT_FAILED;
+	loop_watch_free(l->watch);
+	if (l->fd >= 0)
+		close(l->fd);
+	app_timer_drop(l->app, &l->timer);
+	free(l);
 }
 
-void listeners_close(struct app *app)
+void listener_close(struct app *app, const struct forward *f)
 {
-	while (app->listeners) {
-		struct listener *l = app->listeners;
-		app->listeners = l->next;
-		loop_watch_free(l->watch);
-		if (l->fd >= 0)
-			close(l->fd);
-		app_timer_drop(app, &l->timer);
-		free(l);
+	struct listener **at = &app->listeners;
+
+	while (*at) {
+		struct listener *l = *at;
+		if (l->forward == f) {
+			*at = l->next;
+			listener_free(l);
+		} else {
+			at = &l->next;
+		}
 	}
+}
+
+void listener_describe(const struct app *app, const struct forward *f, char *dst, size_t cap)
+{
+	char text[TT_ADDR_TEXT_MAX];
+	size_t n = 0;
+
+	dst[0] = '\0';
+	for (const struct listener *l = app->listeners; l && n < cap; l = l->next) {
+		if (l->forward != f)
+			continue;
+		bool v6 = l->addr.family == 6;
+		n += (size_t)snprintf(dst + n, cap - n, "%s%s%s%s:%u%s%s%s", n ? ", " : "",
+			v6 ? "[" : "", tt_addr_format(&l->addr, text), v6 ? "]" : "",
+			f->conf.listen_port, l->fd < 0 ? " (" : "",
+			l->fd < 0 ? strerror(l->err) : "", l->fd < 0 ? ")" : "");
+	}
+}
+
+bool listener_works(const struct app *app, const struct forward *f)
+{
+	for (const struct listener *l = app->listeners; l; l = l->next) {
+		if (l->forward == f && l->fd < 0)
+			return false;
+	}
+	return true;
 }

@@ -4,12 +4,18 @@
 
 #include "app.h"
 
+struct forward;
+
 /**
- * Opens the listeners of every forward. An exit code: EXIT_FAILED when none could be opened, or
- * when one could not and the configuration says exit-on-failure; else those that failed are tried
- * again every few seconds. Each failure is in the log with the forward's origin.
+ * Opens the listeners of a forward. TT_OK, or TT_EIO (or TT_ENOMEM) when it cannot listen, said on
+ * `log` with the forward's origin; then it is tried again every few seconds until it is closed.
  */
-int listeners_open(struct app *app);
-void listeners_close(struct app *app);
+int listener_open(struct app *app, struct forward *f, const struct tt_log *log);
+void listener_close(struct app *app, const struct forward *f);
+
+/** The address and port of each, joined by commas, or why there is none. Cut at cap bytes. */
+void listener_describe(const struct app *app, const struct forward *f, char *dst, size_t cap);
+/** True where all of them listen. */
+bool listener_works(const struct app *app, const struct forward *f);
 
 #endif

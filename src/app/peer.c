@@ -7,6 +7,7 @@
 
 #include "access_peer.h"
 #include "conn.h"
+#include "stats.h"
 #include "tt_err.h"
 
 /* After toxcore's own queue was full: its packets leave as the peer confirms them. */
@@ -65,28 +66,9 @@ struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN])
 
 static int new_session(struct app *app, struct peer *p)
 {
-	const struct conf *c = app->conf;
-	struct session_config cfg = {
-		.name = c->name,
-		.mode = c->mode,
-		.accept = c->serve && access_peer_allowed(app, p->key),
-		.bench = c->bench,
-		.channels_max = c->max_connections,
-		.connect_timeout_us = TT_S(c->connect_timeout_s),
-		.idle_timeout_us = TT_S(c->idle_timeout_s),
-		.resume_timeout_us = TT_S(c->resume_timeout_s),
-		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
-		.snd_budget = &app->snd_budget,
-		.rcv_budget = &app->rcv_budget,
-		.slots = &app->slots,
-		.pool = app->pool,
-		.log = app->log,
-	};
-	cfg.rules = access_peer_rules(app, p->key, &cfg.n_rules);
-	int secret = access_proofs(app, p->key, cfg.proof, cfg.peer_proof);
-	cfg.has_proof = cfg.need_proof = secret > 0;
-	if (secret < 0)
-		cfg.accept = false; /* who cannot prove it is not served */
+	struct session_config cfg;
+
+	peer_session_config(app, p, &cfg);
 	toxnet_self_key(app->tn, cfg.self_key);
 	memcpy(cfg.peer_key, p->key, TT_KEY_LEN);
 	randombytes_buf(cfg.inst, sizeof(cfg.inst));
@@ -94,6 +76,22 @@ static int new_session(struct app *app, struct peer *p)
 	int rc = session_new(&p->session, &cfg, app_now(app));
 	if (rc == TT_OK && app->draining)
 		session_drain(p->session);
+	return rc;
+}
+
+/* Asks for friendship with the message of now. A friend that is asked anew gets another number. */
+static int ask(struct app *app, const struct tt_peer_id *id, uint32_t *number)
+{
+	uint8_t message[TOXNET_REQUEST_MAX];
+	size_t len = access_request_message(app, id->key, message, sizeof(message));
+	struct peer *p = peer_find_key(app, id->key);
+	int rc = toxnet_friend_add(app->tn, id, message, len, number);
+
+	if (rc == TT_OK && p && *number != p->friend_number) {
+		HASH_DEL(app->peers, p);
+		p->friend_number = *number;
+		HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
+	}
 	return rc;
 }
 
@@ -105,21 +103,43 @@ static void renew_later(struct peer *p)
 	p->renew_after = tt_time_min(2 * p->renew_after, RENEW_MAX);
 }
 
+static void peer_free(struct peer *p)
+{
+	HASH_DEL(p->app->peers, p);
+	app_timer_drop(p->app, &p->renew);
+	session_free(p->session);
+	free(p);
+}
+
+static void run_actions(struct peer *p)
+{
+	struct session_action a;
+
+	while (session_next_action(p->session, &a))
+		conn_on_action(p->app, p, &a);
+}
+
+/* Its channels are closed; the sockets of all of them go before their session. */
+static void leave(struct peer *p)
+{
+	run_actions(p);
+	stats_peer_gone(p->app, p);
+	toxnet_friend_remove(p->app->tn, p->friend_number);
+	peer_free(p);
+}
+
 static void renew(struct app *app, void *owner)
 {
 	struct peer *p = owner;
-	uint8_t message[TOXNET_REQUEST_MAX];
 	uint32_t number;
 
+	if (p->leaving) {
+		leave(p);
+		return;
+	}
 	if (p->path != TOXNET_PATH_NONE || app->stopping)
 		return;
-	size_t len = access_request_message(app, p->key, message, sizeof(message));
-	if (toxnet_friend_add(app->tn, &p->id, message, len, &number) == TT_OK &&
-		number != p->friend_number) {
-		HASH_DEL(app->peers, p);
-		p->friend_number = number;
-		HASH_ADD(hh, app->peers, friend_number, sizeof(p->friend_number), p);
-	}
+	ask(app, &p->id, &number);
 	tt_debug(app->log, "peer %s is asked again", p->tag);
 	renew_later(p);
 }
@@ -157,15 +177,13 @@ fail:
 
 struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 {
-	uint8_t message[TOXNET_REQUEST_MAX];
-	size_t len = access_request_message(app, id->key, message, sizeof(message));
+	struct peer *p = peer_find_key(app, id->key);
 	uint32_t number;
 	char tag[9];
 
-	struct peer *p = peer_find_key(app, id->key);
 	if (p && p->wanted)
 		return p;
-	int rc = toxnet_friend_add(app->tn, id, message, len, &number);
+	int rc = ask(app, id, &number);
 	if (rc == TT_EINVAL) {
 		uint8_t self[TT_KEY_LEN];
 		toxnet_self_key(app->tn, self);
@@ -180,11 +198,11 @@ struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 			tt_err_name(rc));
 		return NULL;
 	}
-	p = peer_find(app, number);
 	if (!p)
 		p = peer_new(app, number, id->key);
 	if (p) {
 		p->wanted = true;
+		p->leaving = false;
 		p->id = *id;
 		p->renew_after = RENEW_FIRST;
 		renew_later(p);
@@ -219,13 +237,8 @@ void peers_restore(struct app *app)
 
 void peers_free(struct app *app)
 {
-	struct peer *p, *next;
-	HASH_ITER (hh, app->peers, p, next) {
-		HASH_DEL(app->peers, p);
-		app_timer_drop(app, &p->renew);
-		session_free(p->session);
-		free(p);
-	}
+	while (app->peers)
+		peer_free(app->peers);
 }
 
 void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len)
@@ -312,14 +325,6 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 	p->pending_len = 0;
 	p->retry_at = 0;
 	session_path(p->session, link_path_of(path), app_now(app));
-}
-
-static void run_actions(struct peer *p)
-{
-	struct session_action a;
-
-	while (session_next_action(p->session, &a))
-		conn_on_action(p->app, p, &a);
 }
 
 void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len)
@@ -424,11 +429,19 @@ static void peer_run(struct peer *p)
 	send_packets(p, loop_clock(app->loop));
 }
 
+/* Nothing more can or need be said to it. */
+static bool may_leave(const struct peer *p)
+{
+	return p->leaving && (p->path == TOXNET_PATH_NONE || session_control_idle(p->session));
+}
+
 void peers_run(struct app *app)
 {
 	struct peer *p, *next;
 	HASH_ITER (hh, app->peers, p, next) {
 		peer_run(p);
+		if (may_leave(p))
+			leave(p);
 	}
 }
 

@@ -21,6 +21,7 @@ struct peer {
 	struct tt_peer_id id;   /* wanted: as the user named it */
 	struct app_timer renew; /* wanted and offline: asks it anew to be our friend */
 	tt_time renew_after;
+	bool leaving;   /* not allowed any more: goes when it was told, or when `renew` is due */
 	bool ready;     /* session_ready, as last seen */
 	bool mute;      /* link_mute, as last seen */
 	uint64_t drops; /* times that it went offline */
@@ -28,6 +29,10 @@ struct peer {
 	struct tt_ratelimit path_log;
 	tt_time retry_at;   /* toxcore's queue was full: not before this */
 	bool more_control;  /* there may be more messages than one round sends */
+	struct {
+		tt_time at; /* 0: never */
+		uint64_t in, out;
+	} sample;           /* payload, as status_sample saw it */
 	size_t pending_len; /* a packet that toxcore would not take yet */
 	uint8_t pending[LINK_PACKET_MAX];
 	UT_hash_handle hh;
@@ -38,6 +43,18 @@ struct peer {
 struct peer *peer_want(struct app *app, const struct tt_peer_id *id);
 struct peer *peer_find(const struct app *app, uint32_t friend_number);
 struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+
+/** What the configuration says of this peer's session; keys and instance are left out. */
+void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg);
+
+/** Wants the peers of all forwards that are open, and no others. */
+void peers_want(struct app *app);
+
+/** Those that are not allowed any more are told so and removed. Returns how many. */
+size_t peers_remove_strangers(struct app *app, const struct tt_log *log);
+
+/** The configuration is another one: every session takes it over. */
+void peers_reconfigure(struct app *app);
 
 /** Takes over the friends of the save file: serves the allowed ones, removes the others. */
 void peers_restore(struct app *app);
@@ -55,9 +72,6 @@ void peers_drain(struct app *app);
 void peers_shutdown(struct app *app);
 /** True when no online peer has anything left to be told. */
 bool peers_idle(const struct app *app);
-
-/** Reads the shared secret of the configuration or of TOXTUN_SECRET. An exit code. */
-int peer_secret_hash(struct app *app);
 
 /* events of toxnet */
 void peer_on_lossy(void *user, uint32_t friend_number, const uint8_t *data, size_t len);

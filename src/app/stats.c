@@ -20,7 +20,9 @@ struct stats_service {
 const char *stats_role(const struct app *app)
 {
 	const struct conf *c = app->conf;
-	if (c->serve && c->n_forwards)
+	if (c->command == CONF_CMD_NODE)
+		return "node";
+	if (c->serve && app->forwards)
 		return "server and client";
 	return c->serve ? "server" : "client";
 }
@@ -59,6 +61,19 @@ static void add_link(struct link_stats *sum, const struct link_stats *l)
 	sum->streams += l->streams;
 }
 
+void stats_peer_gone(struct app *app, const struct peer *p)
+{
+	struct session_stats s;
+	struct link_stats l;
+
+	session_stats(p->session, &s);
+	link_stats(session_link(p->session), &l);
+	s.active = 0;
+	l.queued_bytes = l.streams = 0;
+	add_session(&app->ended, &s);
+	add_link(&app->ended_links, &l);
+}
+
 static size_t count_fds(void)
 {
 	size_t n = 0;
@@ -87,6 +102,7 @@ void stats_gather(const struct app *app, struct stats_totals *t)
 {
 	memset(t, 0, sizeof(*t));
 	add_session(&t->sessions, &app->ended);
+	add_link(&t->links, &app->ended_links);
 	for (const struct peer *p = app->peers; p; p = p->hh.next) {
 		struct session_stats s;
 		struct link_stats l;

@@ -11,6 +11,9 @@
 int stats_start(struct app *app);
 void stats_stop(struct app *app);
 
+/** Keeps the counts of a peer that is about to be freed in the totals. */
+void stats_peer_gone(struct app *app, const struct peer *p);
+
 /** The two documents, for whoever needs them: allocated, NUL-terminated, NULL without memory. */
 char *stats_text(const struct app *app);
 char *stats_json(const struct app *app);

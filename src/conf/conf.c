@@ -51,6 +51,8 @@ void conf_free(struct conf *c)
 	tt_free(NULL, c->secret_file);
 	tt_free(NULL, c->passphrase_file);
 	tt_free(NULL, c->new_passphrase_file);
+	tt_free(NULL, c->spec);
+	tt_free(NULL, c->spec_peer);
 	tt_free(NULL, c);
 }
 
@@ -129,8 +131,8 @@ static void infer_command(struct conf_ctx *x)
 	else if (c->connect)
 		c->command = CONF_CMD_CLIENT;
 	else
-		conf_fail(x, "say what to do: server, client, node, id, ping, bench or check; "
-			     "toxtun -h explains them");
+		conf_fail(x, "say what to do: server, client, node, id, ping, bench, check, status "
+			     "or another command; toxtun -h explains them");
 }
 
 static void check_paths(struct conf_ctx *x)
@@ -174,6 +176,33 @@ static void default_targets(struct conf_ctx *x)
 	}
 }
 
+/** The words that a command needs after it. */
+static void check_words(struct conf_ctx *x)
+{
+	const struct conf *c = x->c;
+
+	if (c->command == CONF_CMD_PING && !c->has_target)
+		conf_fail(x, "ping whom? Give the Tox ID: toxtun ping TOXID");
+	if (c->command == CONF_CMD_BENCH && !c->has_target)
+		conf_fail(x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
+	if (c->command == CONF_CMD_FORWARD && !c->spec)
+		conf_fail(x, "forward what? toxtun forward [BIND:]PORT:HOST:HOSTPORT [TOXID]");
+	if (c->command == CONF_CMD_CANCEL && !c->spec)
+		conf_fail(x, "cancel what? Give the name of the tunnel, or what it was opened "
+			     "with: toxtun cancel [BIND:]PORT:HOST:HOSTPORT");
+}
+
+/** One number for both, or clients of the relay cannot tell it to others. */
+static void default_node_ports(struct conf *c)
+{
+	if (c->command != CONF_CMD_NODE)
+		return;
+	if (!c->udp_port_first)
+		c->udp_port_first = c->udp_port_last = CONF_NODE_PORT;
+	if (!c->has_relay_port)
+		c->relay_port = c->udp_port_first;
+}
+
 int conf_finish(struct conf *c, struct conf_diag *d)
 {
 	struct conf_ctx x;
@@ -190,13 +219,12 @@ int conf_finish(struct conf *c, struct conf_diag *d)
 		conf_fail(&x,
 			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT with the Tox ID of "
 			"the server, or entries in the [client] section of an ini file (-c FILE)");
-	if (c->command == CONF_CMD_PING && !c->has_target && clean)
-		conf_fail(&x, "ping whom? Give the Tox ID: toxtun ping TOXID");
-	if (c->command == CONF_CMD_BENCH && !c->has_target && clean)
-		conf_fail(&x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
+	if (clean)
+		check_words(&x);
 	conf_forward_check(&x);
 	check_paths(&x);
 	check_passphrase(&x);
+	default_node_ports(c);
 	if (c->n_targets == 0)
 		default_targets(&x);
 	return conf_ctx_result(&x);

@@ -19,6 +19,7 @@
 #define CONF_NAME_MAX 63
 #define CONF_STATS_PORT 9981
 #define CONF_DRAIN_SECONDS 5 /* below TimeoutStopSec of dist/ and well below its default */
+#define CONF_NODE_PORT 33445
 #define CONF_FORWARD_PEERS_MAX 16
 #define CONF_BENCH_SECONDS 5
 #define CONF_CONNECTIONS_MAX 65536 /* as many as the process has for all peers */
@@ -33,6 +34,11 @@ enum conf_command {
 	CONF_CMD_PING,
 	CONF_CMD_BENCH,
 	CONF_CMD_CHECK,
+	CONF_CMD_STATUS, /* these five ask the running process */
+	CONF_CMD_RELOAD,
+	CONF_CMD_FORWARD,
+	CONF_CMD_CANCEL,
+	CONF_CMD_STOP,
 	CONF_CMD_HELP,    /* -h */
 	CONF_CMD_VERSION, /* -V */
 };
@@ -121,10 +127,16 @@ struct conf {
 	bool set_passphrase, remove_passphrase; /* id, not both */
 	char *new_passphrase_file;              /* id --set-passphrase; NULL: ask */
 	uint32_t ping_count;                    /* ping -n, default 4 */
-	bool json;                              /* bench --json */
+	bool json;                              /* bench --json, status --json */
 	uint32_t bench_seconds;                 /* bench --seconds, default CONF_BENCH_SECONDS */
 	struct tt_peer_id target;               /* positional TOXID or --to */
 	bool has_target;
+	char *spec;      /* forward SPEC, cancel SPEC, as written */
+	char *spec_peer; /* forward SPEC TOXID: for the running process, which knows its names */
+
+	/* The command line that conf_parse_args read, borrowed: for reading everything again. */
+	int argc;
+	char *const *argv;
 };
 
 /**
@@ -170,9 +182,31 @@ int conf_parse_nodes_json(
  * Checks what concerns the whole once file and options are in: every forward has a server, no two
  * want the same socket, UDP forwards are refused. Fills in what was left open: the target of -L,
  * the default targets, serve and connect, the command from the file's sections when none was given,
- * and no UDP where there is a proxy. As above; does nothing for -h and -V.
+ * no UDP where there is a proxy, and the ports of a node. As above; does nothing for -h and -V.
  */
 int conf_finish(struct conf *c, struct conf_diag *d);
+
+/**
+ * Reads the SPEC of one forward, as of -L, without a server. TT_OK; TT_EINVAL, reported; TT_ENOMEM.
+ */
+int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_diag *d);
+
+/**
+ * Completes what conf_forward_spec read: its server is `peer`, a Tox ID or a name of a [peer]
+ * section of c, and for NULL the one of c's command line. As above, also for a forward that cannot
+ * be used.
+ */
+int conf_forward_server(
+	const struct conf *c, const char *peer, struct conf_forward *f, struct conf_diag *d);
+
+/** True where both listen at the same place for the same target. */
+bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b);
+
+/** True where they differ in nothing but name and origin. */
+bool conf_forward_equal(const struct conf_forward *a, const struct conf_forward *b);
+
+/** True where the system would refuse the second of their sockets. */
+bool conf_forward_collide(const struct conf_forward *a, const struct conf_forward *b);
 
 /** The built-in list of public nodes, generated at build time from data/nodes.json. */
 const struct conf_node *conf_builtin_nodes(size_t *count);

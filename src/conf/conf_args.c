@@ -158,20 +158,27 @@ static void unknown_option(struct conf_ctx *x, const struct token *t)
 		conf_fail(x, "there is no such option; toxtun -h lists them");
 }
 
+/** What may stand after a command. */
+enum words { WORDS_NONE, WORDS_PEER, WORDS_SPEC, WORDS_SPEC_PEER };
+
 static const struct {
 	const char *name;
 	enum conf_command command; /* CONF_CMD_NONE: not in this version */
-	bool takes_peer;
+	enum words words;
 } commands[] = {
-	{"server", CONF_CMD_SERVER, false},
-	{"client", CONF_CMD_CLIENT, true},
-	{"node", CONF_CMD_NODE, false},
-	{"id", CONF_CMD_ID, false},
-	{"ping", CONF_CMD_PING, true},
-	{"bench", CONF_CMD_BENCH, true},
-	{"check", CONF_CMD_CHECK, false},
-	{"status", CONF_CMD_NONE, false},
-	{"top", CONF_CMD_NONE, false},
+	{"server", CONF_CMD_SERVER, WORDS_NONE},
+	{"client", CONF_CMD_CLIENT, WORDS_PEER},
+	{"node", CONF_CMD_NODE, WORDS_NONE},
+	{"id", CONF_CMD_ID, WORDS_NONE},
+	{"ping", CONF_CMD_PING, WORDS_PEER},
+	{"bench", CONF_CMD_BENCH, WORDS_PEER},
+	{"check", CONF_CMD_CHECK, WORDS_NONE},
+	{"status", CONF_CMD_STATUS, WORDS_NONE},
+	{"reload", CONF_CMD_RELOAD, WORDS_NONE},
+	{"forward", CONF_CMD_FORWARD, WORDS_SPEC_PEER},
+	{"cancel", CONF_CMD_CANCEL, WORDS_SPEC},
+	{"stop", CONF_CMD_STOP, WORDS_NONE},
+	{"top", CONF_CMD_NONE, WORDS_NONE},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -199,34 +206,50 @@ static size_t parse_command(struct conf_ctx *x, const char *word)
 	else
 		conf_fail(x,
 			"there is no command '%s'; there are server, client, node, id, ping, "
-			"bench and check",
+			"bench, check, status, reload, forward, cancel and stop",
 			conf_quote(q, word));
 	return N_COMMANDS;
 }
 
-/** The Tox ID that stands after the command. */
-static void parse_positional(struct conf_ctx *x, size_t command, int nth, const char *word)
+static void set_word(struct conf_ctx *x, char **field, const char *word)
+{
+	if (!*field)
+		*field = conf_strndup(x, word, strlen(word));
+}
+
+static void set_target(struct conf_ctx *x, const char *command, const char *word)
 {
 	struct conf *c = x->c;
 	struct tt_peer_id id;
-	char q[CONF_QUOTE_MAX];
 
-	if (command == N_COMMANDS)
-		return; /* said already */
-	if (!commands[command].takes_peer || nth > 2) {
-		conf_fail(x, "'%s' is one word too many after the command %s", conf_quote(q, word),
-			commands[command].name);
-		return;
-	}
 	if (!conf_peer_ref(x, word, &id))
 		return;
 	if (c->has_target && memcmp(c->target.key, id.key, TT_KEY_LEN) != 0) {
 		conf_fail(x, "--to and the Tox ID after %s name different peers: give one of them",
-			commands[command].name);
+			command);
 		return;
 	}
 	c->target = id;
 	c->has_target = true;
+}
+
+/** The nth word, the command being the first. */
+static void parse_positional(struct conf_ctx *x, size_t command, int nth, const char *word)
+{
+	char q[CONF_QUOTE_MAX];
+
+	if (command == N_COMMANDS)
+		return; /* said already */
+	enum words words = commands[command].words;
+	if (words == WORDS_PEER && nth == 2)
+		set_target(x, commands[command].name, word);
+	else if ((words == WORDS_SPEC || words == WORDS_SPEC_PEER) && nth == 2)
+		set_word(x, &x->c->spec, word);
+	else if (words == WORDS_SPEC_PEER && nth == 3)
+		set_word(x, &x->c->spec_peer, word);
+	else
+		conf_fail(x, "'%s' is one word too many after the command %s", conf_quote(q, word),
+			commands[command].name);
 }
 
 static void apply(struct conf_ctx *x, const struct token *t)
@@ -259,6 +282,8 @@ int conf_parse_args(struct conf *c, int argc, char *const argv[], struct conf_di
 	bool unknown = false;
 
 	conf_ctx_init(&x, c, d, "");
+	c->argc = argc;
+	c->argv = argv;
 	for (struct token t = next_token(&a); t.kind != TOKEN_END; t = next_token(&a)) {
 		if (t.kind == TOKEN_WORD) {
 			if (n_words < 4)

@@ -175,8 +175,7 @@ static bool addr_unspecified(const struct tt_addr *a)
 	return memcmp(a->bytes, none.bytes, sizeof(none.bytes)) == 0;
 }
 
-/** Whether the system would refuse the second of these two sockets. */
-static bool same_socket(const struct conf_forward *a, const struct conf_forward *b)
+bool conf_forward_collide(const struct conf_forward *a, const struct conf_forward *b)
 {
 	if (a->proto != b->proto || a->listen_port != b->listen_port)
 		return false;
@@ -213,7 +212,7 @@ void conf_forward_check(struct conf_ctx *x)
 		if (f->proto == CONF_UDP)
 			conf_fail(x, "UDP forwards are not supported by this version");
 		for (size_t j = 0; j < i; j++) {
-			if (same_socket(f, &c->forwards[j])) {
+			if (conf_forward_collide(f, &c->forwards[j])) {
 				conf_fail(x,
 					"port %u is taken by %s (%s) already: give one of them "
 					"another local port or address",
@@ -223,4 +222,54 @@ void conf_forward_check(struct conf_ctx *x)
 		}
 	}
 	x->origin = "";
+}
+
+int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_diag *d)
+{
+	struct conf scratch = {.forwards = NULL};
+	struct conf_ctx x;
+
+	conf_ctx_init(&x, &scratch, d, "");
+	conf_forward_option(&x, spec);
+	int rc = conf_ctx_result(&x);
+	if (rc == TT_OK)
+		*out = scratch.forwards[0];
+	tt_free(NULL, scratch.forwards);
+	return rc;
+}
+
+int conf_forward_server(
+	const struct conf *c, const char *peer, struct conf_forward *f, struct conf_diag *d)
+{
+	struct conf scratch = {.peers = c->peers,
+		.n_peers = c->n_peers,
+		.target = c->target,
+		.has_target = c->has_target,
+		.forwards = f,
+		.n_forwards = 1};
+	struct conf_ctx x;
+
+	conf_ctx_init(&x, &scratch, d, "");
+	if (peer)
+		scratch.has_target = conf_peer_ref(&x, peer, &scratch.target);
+	conf_forward_check(&x);
+	return conf_ctx_result(&x);
+}
+
+bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b)
+{
+	return a->proto == b->proto && a->listen_any == b->listen_any &&
+	       a->listen_loopback == b->listen_loopback &&
+	       tt_addr_equal(&a->listen_addr, &b->listen_addr) &&
+	       a->listen_port == b->listen_port && strcmp(a->host, b->host) == 0 &&
+	       a->port == b->port;
+}
+
+bool conf_forward_equal(const struct conf_forward *a, const struct conf_forward *b)
+{
+	bool equal = conf_forward_same_spec(a, b) && a->n_peers == b->n_peers;
+
+	for (size_t i = 0; equal && i < a->n_peers; i++)
+		equal = memcmp(a->peers[i].key, b->peers[i].key, TT_KEY_LEN) == 0;
+	return equal;
 }

@@ -298,7 +298,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("qr", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, qr, "                    (id) also as a QR code") \
 	SHORT("n", "count", " N", CONF_OPT_ARGS, set_count, ping_count, "               (ping) how many (4)") \
 	LONG("seconds", " S", CONF_OPT_ARGS, set_bench_seconds, bench_seconds, "             (bench) for each transfer (5)") \
-	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (bench) as JSON") \
+	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (bench, status) as JSON") \
 	SHORT("v", "verbose", "", CONF_OPT_FLAG | CONF_OPT_REPEAT, set_verbose, log_level, "               more in the log; -vv for still more") \
 	SHORT("q", "quiet", "", CONF_OPT_FLAG, set_quiet, log_level, "                 only errors in the log") \
 	LONG("log-format", " text|json", 0, set_log_format, log_json, "  form of the log lines on stderr") \
@@ -329,6 +329,13 @@ static const char usage[] =
 	"  toxtun [options] ping TOXID       is it there, by which path, how far away\n"
 	"  toxtun [options] bench TOXID      how fast is the path, in both directions\n"
 	"  toxtun [options] check            say every mistake of the configuration\n"
+	"\n"
+	"For the process that runs on the same data directory:\n"
+	"  toxtun [options] status [--json]  what it does, what is wrong and what to do\n"
+	"  toxtun [options] reload           read its ini file again\n"
+	"  toxtun [options] forward SPEC [TOXID]   open another forward, SPEC as of -L\n"
+	"  toxtun [options] cancel SPEC      close a forward, SPEC as of -L or its name\n"
+	"  toxtun [options] stop             end it in an orderly way\n"
 	"\n"
 	"Without a command: what the ini file has sections for. TOXID may be the name of a\n"
 	"[peer] section. Long options take one dash or two, and their value after a blank or "

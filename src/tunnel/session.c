@@ -16,8 +16,10 @@ _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "pa
 #define LOG_INTERVAL TT_S(5)
 #define HELLO_INTERVAL TT_S(1)
 
-static void default_timeouts(struct session_config *cfg)
+static void fill_defaults(struct session_config *cfg)
 {
+	if (!cfg->channels_max)
+		cfg->channels_max = SESSION_CHANNELS_MAX;
 	if (!cfg->connect_timeout_us)
 		cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT;
 	if (!cfg->resume_timeout_us)
@@ -32,9 +34,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	s->mem = cfg->mem;
 	s->log = cfg->log;
 	s->cfg = *cfg;
-	if (!s->cfg.channels_max)
-		s->cfg.channels_max = SESSION_CHANNELS_MAX;
-	default_timeouts(&s->cfg);
+	fill_defaults(&s->cfg);
 	wire_text_copy(s->name, sizeof(s->name), cfg->name ? cfg->name : "");
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
@@ -250,6 +250,7 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	own->rules = cfg->rules;
 	own->n_rules = cfg->n_rules;
 	own->bench = cfg->bench;
+	own->channels_max = cfg->channels_max;
 	own->has_proof = cfg->has_proof;
 	own->need_proof = cfg->need_proof;
 	memcpy(own->proof, cfg->proof, WIRE_PROOF_LEN);
@@ -257,7 +258,7 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	own->connect_timeout_us = cfg->connect_timeout_us;
 	own->idle_timeout_us = cfg->idle_timeout_us;
 	own->resume_timeout_us = cfg->resume_timeout_us;
-	default_timeouts(own);
+	fill_defaults(own);
 	if (lacks_proof(s) && s->peer_hello)
 		warn_unproved(s);
 }

@@ -569,6 +569,21 @@ static void commands_take_their_own_words(void **state)
 	assert_int_equal(f->c->bench_seconds, 60);
 	assert_true(f->c->json && f->c->has_target);
 	done(f);
+	f = fresh();
+	assert_clean(f, args(f, "forward 8080:localhost:80 laptop"));
+	assert_int_equal(f->c->command, CONF_CMD_FORWARD);
+	assert_string_equal(f->c->spec, "8080:localhost:80");
+	assert_string_equal(f->c->spec_peer, "laptop"); /* the running process knows who that is */
+	done(f);
+	f = fresh();
+	assert_clean(f, args(f, "cancel web"));
+	assert_string_equal(f->c->spec, "web");
+	assert_null(f->c->spec_peer);
+	done(f);
+	f = fresh();
+	assert_clean(f, args(f, "status --json"));
+	assert_true(f->c->json);
+	done(f);
 }
 
 static void mistakes_on_the_command_line_name_their_option(void **state)
@@ -590,8 +605,10 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server -v=2", "-v", "takes no value"},
 		{"server --secret=hunter2", "--secret", "use --secret-file"},
 		{"server --passphrase hunter2", "--passphrase", "use --passphrase-file"},
-		{"status", "", "the command status is not in this version"},
-		{"top", "", "not in this version"},
+		{"top", "", "the command top is not in this version"},
+		{"status now", "", "one word too many after the command status"},
+		{"cancel web ftp", "", "one word too many after the command cancel"},
+		{"forward 1:h:2 laptop x", "", "one word too many after the command forward"},
 		{"sever", "", "did you mean server?"},
 		{"frobnicate", "", "there are server, client"},
 		{"server " TOXID, "", "one word too many after the command server"},

@@ -31,6 +31,11 @@ static const struct {
 	{CONF_CMD_PING, cli_ping},
 	{CONF_CMD_BENCH, cli_bench},
 	{CONF_CMD_CHECK, cli_check},
+	{CONF_CMD_STATUS, cli_status},
+	{CONF_CMD_RELOAD, cli_reload},
+	{CONF_CMD_FORWARD, cli_forward},
+	{CONF_CMD_CANCEL, cli_cancel},
+	{CONF_CMD_STOP, cli_stop},
 	{CONF_CMD_HELP, cli_help},
 	{CONF_CMD_VERSION, cli_version},
 };

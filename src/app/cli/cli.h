@@ -15,6 +15,11 @@ int cli_id(struct conf *conf, const struct tt_log *log);
 int cli_ping(struct conf *conf, const struct tt_log *log);
 int cli_bench(struct conf *conf, const struct tt_log *log);
 int cli_check(struct conf *conf, const struct tt_log *log);
+int cli_status(struct conf *conf, const struct tt_log *log);
+int cli_reload(struct conf *conf, const struct tt_log *log);
+int cli_forward(struct conf *conf, const struct tt_log *log);
+int cli_cancel(struct conf *conf, const struct tt_log *log);
+int cli_stop(struct conf *conf, const struct tt_log *log);
 
 /** Writes everything that stdout still holds; false when that fails (said in the log). */
 bool cli_flush(const struct tt_log *log);

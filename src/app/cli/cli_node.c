@@ -9,9 +9,8 @@
 
 #include "cli.h"
 #include "config.h"
+#include "control.h"
 #include "net.h"
-
-#define DEFAULT_PORT 33445
 
 static void print_line(const struct tt_addr *addr, uint16_t port, const char *key)
 {
@@ -62,14 +61,10 @@ int cli_node(struct conf *conf, const struct tt_log *log)
 
 	if (!dir)
 		return EXIT_USAGE;
-	if (!conf->udp_port_first)
-		conf->udp_port_first = conf->udp_port_last = DEFAULT_PORT;
-	if (!conf->has_relay_port) /* one number for both, or clients of the relay cannot tell it to
-				      others */
-		conf->relay_port = conf->udp_port_first;
 	int rc = app_new(&app, conf, log, dir);
 	if (rc == EXIT_OK) {
 		print_lines(app);
+		control_start(app, dir);
 		tt_info(log, "a bootstrap node on UDP port %u, a relay on TCP port %u%s",
 			toxnet_udp_port(app->tn), conf->relay_port,
 			conf->relay_port ? "" : " (off)");

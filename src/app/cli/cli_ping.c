@@ -1,80 +1,51 @@
-/* `toxtun ping TOXID`: is it there, by which path, how far away. */
+/* `toxtun ping TOXID`: by the process that has the data directory, or else by itself. */
 #include <stdio.h>
 
 #include "cli.h"
 #include "cli_reach.h"
+#include "control_ask.h"
+#include "ping.h"
 
-#define INTERVAL TT_S(1)
-#define ANSWER_TIMEOUT TT_S(3)
-
-struct summary {
-	unsigned sent, got;
-	tt_time min, max, sum;
-};
-
-static int one_round(struct app *app, struct peer *p, struct summary *s)
+static void say(void *user, bool error, const char *line)
 {
-	struct link *l = session_link(p->session);
-	uint64_t before, now;
-	tt_time start = app_now(app), rtt = 0;
-
-	link_probe_rtt(l, &before);
-	link_probe(l);
-	s->sent++;
-	do {
-		int rc = app_step(app, start + ANSWER_TIMEOUT);
-		if (rc != EXIT_OK)
-			return rc;
-		rtt = link_probe_rtt(l, &now);
-	} while (now == before && !app->stopping && app_now(app) < start + ANSWER_TIMEOUT);
-	if (now == before) {
-		printf("peer %s: %s, seq %u, no answer\n", p->tag, peer_path_name(p->path),
-			s->sent);
-	} else {
-		printf("peer %s: %s, seq %u, time %.3f ms\n", p->tag, peer_path_name(p->path),
-			s->sent, (double)rtt / 1e3);
-		s->got++;
-		s->sum += rtt;
-		s->min = s->got == 1 || rtt < s->min ? rtt : s->min;
-		s->max = rtt > s->max ? rtt : s->max;
-	}
+	if (error)
+		tt_error((const struct tt_log *)user, "%s", line);
+	else
+		printf("%s\n", line);
 	fflush(stdout);
-	while (s->sent < app->conf->ping_count && !app->stopping &&
-		app_now(app) < start + INTERVAL) {
-		int rc = app_step(app, start + INTERVAL);
-		if (rc != EXIT_OK)
-			return rc;
-	}
-	return EXIT_OK;
 }
 
-static int ping(struct app *app, struct peer *p)
+static int ping_here(struct conf *conf, const struct tt_log *log)
 {
-	struct summary s = {0};
-	int rc = EXIT_OK;
+	struct ping p = {.say = say, .user = (void *)log};
+	struct app *app = NULL;
+	int rc = cli_start(&app, conf, log);
 
-	while (rc == EXIT_OK && s.sent < app->conf->ping_count && !app->stopping)
-		rc = one_round(app, p, &s);
+	if (rc == EXIT_OK)
+		rc = ping_start(&p, app, &conf->target, conf->ping_count);
 	if (rc != EXIT_OK)
-		return rc;
-	printf("%u sent, %u answered", s.sent, s.got);
-	if (s.got)
-		printf(", time min %.3f avg %.3f max %.3f ms", (double)s.min / 1e3,
-			(double)s.sum / 1e3 / s.got, (double)s.max / 1e3);
-	printf("\n");
-	if (!cli_flush(app->log))
-		return EXIT_FAILED;
-	return s.got ? EXIT_OK : EXIT_UNREACHABLE;
+		goto out;
+	while ((rc = ping_poll(&p)) == PING_WAITING && !app->stopping) {
+		if (app_step(app, ping_deadline(&p)) != EXIT_OK)
+			break;
+	}
+	if (rc == PING_WAITING)
+		rc = p.sent ? ping_summary(&p) : EXIT_FAILED;
+	if (!cli_flush(log))
+		rc = EXIT_FAILED;
+out:
+	app_free(app);
+	return rc;
 }
 
 int cli_ping(struct conf *conf, const struct tt_log *log)
 {
-	struct app *app = NULL;
-	struct peer *p;
-	int rc = cli_reach(&app, &p, conf, log);
+	struct control_ask ask;
 
-	if (rc == EXIT_OK)
-		rc = ping(app, p);
-	app_free(app);
-	return rc;
+	if (!control_ask_open(&ask, conf, log))
+		return ping_here(conf, log);
+	cJSON *request = control_ask_request("ping");
+	control_ask_peer(request, &conf->target);
+	cJSON_AddNumberToObject(request, "count", conf->ping_count);
+	return control_ask_run(&ask, request);
 }

@@ -6,7 +6,8 @@
 
 #include "cli.h"
 #include "config.h"
-#include "listener.h"
+#include "control.h"
+#include "forward.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -36,15 +37,6 @@ static int announce(const struct app *app)
 	return app->conf->id_file ? write_id_file(app->log, app->conf->id_file, hex) : EXIT_OK;
 }
 
-static void want_peers(struct app *app)
-{
-	for (size_t i = 0; i < app->conf->n_forwards; i++) {
-		const struct conf_forward *f = &app->conf->forwards[i];
-		for (size_t j = 0; j < f->n_peers; j++)
-			peer_want(app, &f->peers[j]);
-	}
-}
-
 int cli_server(struct conf *conf, const struct tt_log *log)
 {
 	struct app *app = NULL;
@@ -56,7 +48,7 @@ int cli_server(struct conf *conf, const struct tt_log *log)
 	rc = app_new(&app, conf, log, dir);
 	if (rc != EXIT_OK)
 		goto out;
-	rc = listeners_open(app);
+	rc = forwards_open(app);
 	if (rc == EXIT_OK)
 		rc = stats_start(app);
 	if (rc == EXIT_OK)
@@ -64,7 +56,8 @@ int cli_server(struct conf *conf, const struct tt_log *log)
 	if (rc != EXIT_OK)
 		goto out;
 	peers_restore(app);
-	want_peers(app);
+	peers_want(app);
+	control_start(app, dir);
 	rc = app_run(app);
 out:
 	app_free(app);

@@ -1,0 +1,202 @@
+#include "control_ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "config.h"
+#include "control.h"
+#include "control_line.h"
+#include "tt_err.h"
+
+/* A process that is silent for so long hangs: a ping has a line for each of its rounds, and waits
+ * for its peer for twice the time of --connect-timeout before the first. */
+#define SILENCE_S 30
+/* The figures of ten thousand connections are a few megabytes. */
+#define ANSWER_MAX (64u << 20)
+
+static void close_ask(struct control_ask *a)
+{
+	if (a->fd >= 0)
+		close(a->fd);
+	free(a->dir);
+	a->fd = -1;
+	a->dir = NULL;
+}
+
+bool control_ask_open(struct control_ask *a, const struct conf *conf, const struct tt_log *log)
+{
+	const struct timeval patience = {.tv_sec = SILENCE_S + 2 * (time_t)conf->connect_timeout_s};
+	struct sockaddr_un address;
+
+	*a = (struct control_ask){.fd = -1, .log = log, .dir = config_data_dir(conf)};
+	if (!a->dir || control_address(a->dir, &address) != TT_OK)
+		goto fail;
+	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (a->fd < 0 || connect(a->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+		setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+		goto fail;
+	return true;
+fail:
+	a->err = errno;
+	close_ask(a);
+	return false;
+}
+
+cJSON *control_ask_request(const char *command)
+{
+	cJSON *o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "cmd", command);
+	return o;
+}
+
+void control_ask_peer(cJSON *request, const struct tt_peer_id *id)
+{
+	char hex[TT_TOXID_HEX + 1];
+
+	if (id->has_toxid)
+		tt_hex_encode(id->toxid, TT_TOXID_LEN, hex);
+	else
+		tt_hex_encode(id->key, TT_KEY_LEN, hex);
+	cJSON_AddStringToObject(request, "peer", hex);
+}
+
+static int send_all(int fd, const char *data, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, data, n, MSG_NOSIGNAL);
+		if (sent < 0 && errno != EINTR)
+			return -1;
+		if (sent > 0) {
+			data += sent;
+			n -= (size_t)sent;
+		}
+	}
+	return 0;
+}
+
+static int send_request(const struct control_ask *a, const cJSON *request)
+{
+	char *text = cJSON_PrintUnformatted(request);
+	int rc = -1;
+
+	if (text && send_all(a->fd, text, strlen(text)) == 0)
+		rc = send_all(a->fd, "\n", 1);
+	free(text);
+	return rc;
+}
+
+/* What a peer calls itself must not move the cursor. */
+static void print_line(FILE *f, const char *text)
+{
+	for (; *text; text++)
+		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, f);
+	putc('\n', f);
+	fflush(f);
+}
+
+/* One line of the answer; true when it was the last, with the exit code. */
+static bool show(const char *line, int *code)
+{
+	cJSON *o = control_object(line);
+	const char *out = control_text(o, "out"), *error = control_text(o, "error");
+	const cJSON *stats = cJSON_GetObjectItemCaseSensitive(o, "stats");
+	unsigned exit_code = control_number(o, "exit", 0, 255, 256);
+
+	if (out)
+		print_line(stdout, out);
+	if (error) {
+		fputs("toxtun: ", stderr);
+		print_line(stderr, error);
+	}
+	if (stats) {
+		char *text = cJSON_PrintUnformatted(stats);
+		print_line(stdout, text ? text : "{}");
+		free(text);
+	}
+	cJSON_Delete(o);
+	*code = (int)exit_code;
+	return exit_code <= 255;
+}
+
+static int read_answer(const struct control_ask *a)
+{
+	struct control_lines lines = {.max = ANSWER_MAX};
+	char buf[65536], *line;
+	int code = EXIT_FAILED;
+
+	for (;;) {
+		ssize_t n = recv(a->fd, buf, sizeof(buf), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || control_lines_add(&lines, buf, (size_t)n) != TT_OK) {
+			tt_error(a->log, "the toxtun that runs on %s %s", a->dir,
+				n < 0 ? "does not answer" : "ended before it had answered");
+			code = EXIT_FAILED;
+			break;
+		}
+		bool over = false;
+		while (!over && (line = control_lines_next(&lines)))
+			over = show(line, &code);
+		if (over)
+			break;
+	}
+	control_lines_clear(&lines);
+	return cli_flush(a->log) ? code : EXIT_FAILED;
+}
+
+int control_ask_run(struct control_ask *a, cJSON *request)
+{
+	int rc = EXIT_FAILED;
+
+	if (send_request(a, request) == 0)
+		rc = read_answer(a);
+	else
+		tt_error(a->log, "the toxtun that runs on %s cannot be asked: %s", a->dir,
+			strerror(errno));
+	cJSON_Delete(request);
+	close_ask(a);
+	return rc;
+}
+
+/* Why there is no answer, as far as the error and the path tell. */
+static void say_why(const struct conf *conf, const struct tt_log *log, int err)
+{
+	char *dir = config_data_dir(conf);
+	struct sockaddr_un address;
+
+	if (!dir)
+		return;
+	if (control_address(dir, &address) != TT_OK)
+		tt_error(log,
+			"the path of the control socket, %s/" CONTROL_SOCKET
+			", is too long for a socket; use a shorter --data-dir",
+			dir);
+	else if (err == EACCES || err == EPERM)
+		tt_error(log,
+			"the toxtun that runs on %s is another user's; ask as that user or as root",
+			dir);
+	else
+		tt_error(log,
+			"no toxtun runs on the data directory %s; start it, or name the directory "
+			"of the one that is meant with --data-dir%s",
+			dir, conf->data_dir ? "" : " (that of a node is `node` in this one)");
+	free(dir);
+}
+
+int control_ask(const struct conf *conf, const struct tt_log *log, cJSON *request)
+{
+	struct control_ask a;
+
+	if (control_ask_open(&a, conf, log))
+		return control_ask_run(&a, request);
+	say_why(conf, log, a.err);
+	cJSON_Delete(request);
+	return EXIT_FAILED;
+}

@@ -1,0 +1,33 @@
+/** The command's end of the control socket: one request, and its answer on the screen. */
+#ifndef CONTROL_ASK_H
+#define CONTROL_ASK_H
+
+#include <cjson/cJSON.h>
+
+#include "app.h"
+
+struct control_ask {
+	int fd;
+	int err; /* errno of why it is not open */
+	const struct tt_log *log;
+	char *dir;
+};
+
+/** True when a process on the configuration's data directory answers; nothing is said if not. */
+bool control_ask_open(struct control_ask *a, const struct conf *conf, const struct tt_log *log);
+
+/** A request for this command; NULL without memory, which the others below take. */
+cJSON *control_ask_request(const char *command);
+/** Adds the peer, by its Tox ID or key. */
+void control_ask_peer(cJSON *request, const struct tt_peer_id *id);
+
+/**
+ * Sends the request and shows its answer until that is over. An exit code. Takes ownership of the
+ * request and closes `a`.
+ */
+int control_ask_run(struct control_ask *a, cJSON *request);
+
+/** The whole: as above, and a clear sentence when no process answers. */
+int control_ask(const struct conf *conf, const struct tt_log *log, cJSON *request);
+
+#endif

@@ -1,0 +1,251 @@
+/* What the control socket can be asked: one function each, found through one table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control_int.h"
+#include "forward.h"
+#include "peer.h"
+#include "ping.h"
+#include "reload.h"
+#include "stats.h"
+#include "status.h"
+#include "tt_err.h"
+
+#define PING_COUNT 4
+#define PING_COUNT_MAX 1000000
+/* Rates are those of this time. */
+#define RATE_TIME TT_MS(300)
+
+/* ---- status ---- */
+
+static void end_status(struct control_client *c)
+{
+	char *text = status_text(c->app), *save = NULL;
+
+	if (!text)
+		control_error(c, "out of memory");
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		line = strtok_r(NULL, "\n", &save))
+		control_out(c, "%s", line);
+	control_end(c, text ? EXIT_OK : EXIT_FAILED);
+	free(text);
+}
+
+static void poll_status(struct control_client *c)
+{
+	if (app_now(c->app) >= c->job_at)
+		end_status(c);
+}
+
+static void put_stats(struct control_client *c)
+{
+	char *stats = stats_json(c->app), *line = NULL;
+
+	if (stats && asprintf(&line, "{\"stats\":%s}", stats) >= 0)
+		control_put(c, line);
+	else
+		control_error(c, "out of memory");
+	control_end(c, line ? EXIT_OK : EXIT_FAILED);
+	free(line);
+	free(stats);
+}
+
+static void run_status(struct control_client *c, const cJSON *request)
+{
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "json"))) {
+		put_stats(c);
+		return;
+	}
+	status_sample(c->app);
+	c->job_at = app_now(c->app) + RATE_TIME;
+	c->poll = poll_status;
+}
+
+/* ---- changes ---- */
+
+static void run_reload(struct control_client *c, const cJSON *request)
+{
+	struct control_tee tee;
+
+	(void)request;
+	control_tee_init(&tee, c);
+	control_end(c, app_reload(c->app, &tee.log));
+}
+
+/* The text that the request must have, or NULL, with the answer given. */
+static const char *need_text(struct control_client *c, const cJSON *request, const char *key)
+{
+	const char *text = control_text(request, key);
+
+	if (!text) {
+		control_error(c, "the request lacks the text \"%s\"", key);
+		control_end(c, EXIT_USAGE);
+	}
+	return text;
+}
+
+/* The server that the request names; else, unless the command line has one, that of all tunnels. */
+static const char *server_text(
+	const struct app *app, const cJSON *request, char hex[TT_KEY_HEX + 1])
+{
+	const char *given = control_text(request, "peer");
+	const struct tt_peer_id *only = app->conf->has_target ? NULL : forwards_server(app);
+
+	return given || !only ? given : tt_hex_encode(only->key, TT_KEY_LEN, hex);
+}
+
+static void run_forward(struct control_client *c, const cJSON *request)
+{
+	const char *spec = need_text(c, request, "spec");
+	char hex[TT_KEY_HEX + 1];
+	struct control_tee tee;
+	struct conf_forward f;
+
+	if (!spec)
+		return;
+	control_tee_init(&tee, c);
+	struct conf_diag d = reload_diag(&tee.log);
+	int code = EXIT_USAGE;
+	if (conf_forward_spec(spec, &f, &d) == TT_OK &&
+		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &f, &d) ==
+			TT_OK)
+		code = forward_add(c->app, &f, &tee.log) == TT_OK ? EXIT_OK : EXIT_FAILED;
+	peers_want(c->app);
+	control_end(c, code);
+}
+
+/* By its name, or by what it was opened with. */
+static struct forward *find_forward(const struct app *app, const char *text)
+{
+	struct conf_diag silent = reload_diag(NULL);
+	struct conf_forward conf;
+	struct forward *f = forward_by_name(app, text);
+
+	if (!f && conf_forward_spec(text, &conf, &silent) == TT_OK)
+		f = forward_by_spec(app, &conf);
+	return f;
+}
+
+static void run_cancel(struct control_client *c, const cJSON *request)
+{
+	const char *spec = need_text(c, request, "spec");
+	struct control_tee tee;
+
+	if (!spec)
+		return;
+	struct forward *f = find_forward(c->app, spec);
+	if (!f) {
+		control_error(
+			c, "there is no tunnel %s; toxtun status names those that are open", spec);
+		control_end(c, EXIT_USAGE);
+		return;
+	}
+	control_tee_init(&tee, c);
+	forward_cancel(c->app, f, &tee.log);
+	peers_want(c->app);
+	peers_remove_strangers(c->app, c->app->log);
+	control_end(c, EXIT_OK);
+}
+
+static void run_stop(struct control_client *c, const cJSON *request)
+{
+	(void)request;
+	control_out(c, "stopping");
+	control_end(c, EXIT_OK);
+	tt_info(c->app->log, "stopping (asked for by toxtun stop)");
+	app_stop(c->app);
+}
+
+/* ---- ping ---- */
+
+static void say_ping(void *user, bool error, const char *line)
+{
+	if (error)
+		control_error(user, "%s", line);
+	else
+		control_out(user, "%s", line);
+}
+
+static void poll_ping(struct control_client *c)
+{
+	int code = ping_poll(c->job);
+
+	if (code != PING_WAITING)
+		control_end(c, code);
+	else
+		c->job_at = ping_deadline(c->job);
+}
+
+/* The peer is wanted for this no more. */
+static void free_ping(void *job)
+{
+	struct app *app = ((struct ping *)job)->reach.app;
+
+	free(job);
+	peers_want(app);
+	peers_remove_strangers(app, app->log);
+}
+
+static void run_ping(struct control_client *c, const cJSON *request)
+{
+	const char *peer = need_text(c, request, "peer");
+	struct tt_peer_id id;
+
+	if (!peer)
+		return;
+	struct ping *p = calloc(1, sizeof(*p));
+	int code = EXIT_FAILED;
+	if (tt_peer_id_parse(peer, &id) != TT_OK) {
+		control_error(c, "\"peer\" is no Tox ID and no public key");
+		code = EXIT_USAGE;
+	} else if (p) {
+		p->say = say_ping;
+		p->user = c;
+		code = ping_start(p, c->app, &id,
+			control_number(request, "count", 1, PING_COUNT_MAX, PING_COUNT));
+	}
+	if (code != EXIT_OK) {
+		free(p);
+		control_end(c, code);
+		return;
+	}
+	c->job = p;
+	c->job_free = free_ping;
+	c->poll = poll_ping;
+}
+
+/* ---- the table ---- */
+
+static const struct {
+	const char *name;
+	void (*run)(struct control_client *c, const cJSON *request);
+} commands[] = {
+	{"status", run_status},
+	{"reload", run_reload},
+	{"forward", run_forward},
+	{"cancel", run_cancel},
+	{"stop", run_stop},
+	{"ping", run_ping},
+};
+
+void control_dispatch(struct control_client *c, const cJSON *request)
+{
+	const char *name = need_text(c, request, "cmd");
+
+	if (!name)
+		return;
+	if (c->app->stopping) {
+		control_error(c, "this toxtun is about to end");
+		control_end(c, EXIT_FAILED);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			commands[i].run(c, request);
+			return;
+		}
+	}
+	control_error(c, "this version of toxtun does not know the request \"%s\"", name);
+	control_end(c, EXIT_USAGE);
+}

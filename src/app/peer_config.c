@@ -1,0 +1,88 @@
+/* What the configuration says of the peers, at the start and when it is another one. */
+#include <stdio.h>
+
+#include "access_peer.h"
+#include "forward.h"
+#include "peer.h"
+
+/* How long a peer that is removed has for hearing of it. */
+#define LEAVE_TIMEOUT TT_S(2)
+
+void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg)
+{
+	const struct conf *c = app->conf;
+
+	*cfg = (struct session_config){
+		.name = c->name,
+		.mode = c->mode,
+		.accept = c->serve && access_peer_allowed(app, p->key),
+		.bench = c->bench,
+		.channels_max = c->max_connections,
+		.connect_timeout_us = TT_S(c->connect_timeout_s),
+		.idle_timeout_us = TT_S(c->idle_timeout_s),
+		.resume_timeout_us = TT_S(c->resume_timeout_s),
+		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
+		.snd_budget = &app->snd_budget,
+		.rcv_budget = &app->rcv_budget,
+		.slots = &app->slots,
+		.pool = app->pool,
+		.log = app->log,
+	};
+	cfg->rules = access_peer_rules(app, p->key, &cfg->n_rules);
+	int secret = access_proofs(app, p->key, cfg->proof, cfg->peer_proof);
+	cfg->has_proof = cfg->need_proof = secret > 0;
+	if (secret < 0)
+		cfg->accept = false; /* who cannot prove it is not served */
+}
+
+static void reconfigure(struct peer *p)
+{
+	struct session_config cfg;
+
+	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(p->app, p->key));
+	peer_session_config(p->app, p, &cfg);
+	session_reconfigure(p->session, &cfg);
+}
+
+void peers_want(struct app *app)
+{
+	for (struct peer *p = app->peers; p; p = p->hh.next) {
+		if (!p->wanted || access_in_forwards(app, p->key))
+			continue;
+		p->wanted = false;
+		app_timer_set(app, &p->renew, TT_TIME_NEVER);
+	}
+	for (const struct forward *f = app->forwards; f; f = f->next) {
+		for (size_t i = 0; i < f->conf.n_peers; i++)
+			peer_want(app, &f->conf.peers[i]);
+	}
+}
+
+size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
+{
+	size_t n = 0;
+
+	for (struct peer *p = app->peers; p; p = p->hh.next) {
+		if (p->leaving || access_peer_allowed(app, p->key))
+			continue;
+		tt_info(log, "peer %s%s%s is not allowed any more and is removed", p->tag,
+			p->name[0] ? " " : "", p->name);
+		reconfigure(p); /* it is served no more */
+		session_end(p->session, REASON_NOT_ALLOWED);
+		p->leaving = true;
+		app_timer_set(app, &p->renew, app_now(app) + LEAVE_TIMEOUT);
+		n++;
+	}
+	return n;
+}
+
+void peers_reconfigure(struct app *app)
+{
+	for (struct peer *p = app->peers; p; p = p->hh.next) {
+		if (p->leaving && access_peer_allowed(app, p->key)) {
+			p->leaving = false; /* allowed again before it was gone */
+			app_timer_set(app, &p->renew, TT_TIME_NEVER);
+		}
+		reconfigure(p);
+	}
+}

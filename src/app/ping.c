@@ -1,0 +1,115 @@
+#include "ping.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "peer.h"
+
+#define INTERVAL TT_S(1)
+#define ANSWER_TIMEOUT TT_S(3)
+
+static void say(const struct ping *p, bool error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(const struct ping *p, bool error, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	p->say(p->user, error, line);
+}
+
+int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, unsigned count)
+{
+	p->count = count;
+	tt_key_short(id->key, p->tag);
+	int rc = reach_start(&p->reach, app, id);
+	if (rc != EXIT_OK)
+		say(p, true, "peer %s cannot be used: it is this machine itself, or no key",
+			p->tag);
+	return rc;
+}
+
+int ping_summary(const struct ping *p)
+{
+	char times[128] = "";
+
+	if (p->got)
+		snprintf(times, sizeof(times), ", time min %.3f avg %.3f max %.3f ms",
+			(double)p->min / 1e3, (double)p->sum / 1e3 / p->got, (double)p->max / 1e3);
+	say(p, false, "%u sent, %u answered%s", p->sent, p->got, times);
+	return p->got ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
+static void note_answer(struct ping *p, const struct peer *peer, tt_time rtt)
+{
+	say(p, false, "peer %s: %s, seq %u, time %.3f ms", p->tag, peer_path_name(peer->path),
+		p->sent, (double)rtt / 1e3);
+	p->got++;
+	p->sum += rtt;
+	p->min = p->got == 1 || rtt < p->min ? rtt : p->min;
+	p->max = rtt > p->max ? rtt : p->max;
+	p->sent_at = 0;
+}
+
+static void probe(struct ping *p, struct link *l, tt_time now)
+{
+	link_probe_rtt(l, &p->answered);
+	link_probe(l);
+	p->sent++;
+	p->sent_at = now;
+	p->next_at = now + INTERVAL;
+}
+
+/* True while an answer may still come. */
+static bool answer_due(struct ping *p, const struct peer *peer, tt_time now)
+{
+	uint64_t answered;
+	tt_time rtt = link_probe_rtt(session_link(peer->session), &answered);
+
+	if (p->sent_at && answered != p->answered) {
+		note_answer(p, peer, rtt);
+	} else if (p->sent_at && now >= p->sent_at + ANSWER_TIMEOUT) {
+		say(p, false, "peer %s: %s, seq %u, no answer", p->tag, peer_path_name(peer->path),
+			p->sent);
+		p->sent_at = 0;
+	}
+	return p->sent_at != 0;
+}
+
+int ping_poll(struct ping *p)
+{
+	tt_time now = app_now(p->reach.app);
+
+	if (!p->reached) {
+		int rc = reach_poll(&p->reach);
+		if (rc == EXIT_UNREACHABLE)
+			say(p, true, "peer %s is not reachable: %s", p->tag,
+				reach_why(p->reach.app));
+		if (rc != EXIT_OK)
+			return rc;
+		p->reached = true;
+	}
+	const struct peer *peer = reach_peer(&p->reach);
+	if (!peer) {
+		say(p, true, "peer %s was removed", p->tag);
+		return EXIT_UNREACHABLE;
+	}
+	if (answer_due(p, peer, now))
+		return PING_WAITING;
+	if (p->sent == p->count)
+		return ping_summary(p);
+	if (now >= p->next_at)
+		probe(p, session_link(peer->session), now);
+	return PING_WAITING;
+}
+
+tt_time ping_deadline(const struct ping *p)
+{
+	if (!p->reached)
+		return reach_deadline(&p->reach);
+	return p->sent_at ? p->sent_at + ANSWER_TIMEOUT : p->next_at;
+}

@@ -1,0 +1,35 @@
+/** `toxtun ping`: is a peer there, by which path, how far away. One step after the other, driven by
+ * whoever asked for it: the command itself, or a client of the control socket. */
+#ifndef PING_H
+#define PING_H
+
+#include "reach.h"
+
+#define PING_WAITING REACH_WAITING
+
+struct ping {
+	struct reach reach;
+	char tag[9];
+	unsigned count;
+	bool reached;
+	unsigned sent, got;
+	tt_time min, max, sum;
+	uint64_t answered; /* by the peer, before the probe that is under way */
+	tt_time sent_at;   /* that one, 0: none is */
+	tt_time next_at;
+	/* Each line of the output; `error`: why there is none. */
+	void (*say)(void *user, bool error, const char *line);
+	void *user;
+};
+
+/** `say` and `user` are set already. EXIT_OK, or the exit code for having failed (said). */
+int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, unsigned count);
+
+/** PING_WAITING: call again after the next round; else the exit code. */
+int ping_poll(struct ping *p);
+tt_time ping_deadline(const struct ping *p);
+
+/** Says what there is to say at the end. The exit code. */
+int ping_summary(const struct ping *p);
+
+#endif

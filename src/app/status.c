@@ -1,0 +1,183 @@
+#include "status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "forward.h"
+#include "listener.h"
+#include "stats_int.h"
+#include "status_int.h"
+
+void status_sample(struct app *app)
+{
+	for (struct peer *p = app->peers; p; p = p->hh.next) {
+		struct link_stats l;
+		link_stats(session_link(p->session), &l);
+		p->sample.at = app_now(app);
+		p->sample.in = l.payload_received;
+		p->sample.out = l.payload_sent;
+		if (p->path != TOXNET_PATH_NONE) /* for a round trip of now */
+			link_probe(session_link(p->session));
+	}
+}
+
+void status_gather(struct status_peer *out, const struct peer *p)
+{
+	out->peer = p;
+	session_stats(p->session, &out->session);
+	link_stats(session_link(p->session), &out->link);
+	const char *name = p->name[0] ? p->name : out->session.peer_name;
+	snprintf(out->name, sizeof(out->name), name[0] ? "%s (%s)" : "%s%s", name, p->tag);
+}
+
+double status_loss(const struct status_peer *p)
+{
+	const struct link_stats *l = &p->link;
+	/* The fixed modes do not tell a lost segment from one that was only repeated. */
+	uint64_t lost = !l->state[0]                      ? l->segs_retransmitted
+			: l->segs_lost > l->segs_spurious ? l->segs_lost - l->segs_spurious
+							  : 0;
+	return l->segs_sent ? 100.0 * (double)lost / (double)l->segs_sent : 0;
+}
+
+static const char *path_words(const struct status_peer *p)
+{
+	if (p->peer->path == TOXNET_PATH_NONE)
+		return "offline";
+	if (!p->session.online)
+		return "online, no answer yet";
+	return p->peer->path == TOXNET_PATH_UDP ? "direct UDP" : "TCP relay";
+}
+
+static void put_duration(FILE *f, tt_time us)
+{
+	unsigned long s = (unsigned long)(us / 1000000u);
+
+	if (s < 60)
+		fprintf(f, "%lu s", s);
+	else if (s < 3600)
+		fprintf(f, "%lu min %lu s", s / 60, s % 60);
+	else if (s < 86400)
+		fprintf(f, "%lu h %lu min", s / 3600, s / 60 % 60);
+	else
+		fprintf(f, "%lu d %lu h", s / 86400, s / 3600 % 24);
+}
+
+static void put_quality(FILE *f, const struct status_peer *p)
+{
+	uint64_t answered;
+	tt_time rtt = link_probe_rtt(session_link(p->peer->session), &answered);
+
+	if (answered)
+		fprintf(f, ", RTT %.1f ms", (double)rtt / 1e3);
+	if (p->link.segs_sent)
+		fprintf(f, ", loss %.1f %%", status_loss(p));
+}
+
+/* The whole in one sentence. */
+static void put_sentence(FILE *f, const struct app *app)
+{
+	struct status_peer p, ready = {.peer = NULL};
+	unsigned n_ready = 0, n = HASH_COUNT(app->peers);
+
+	for (const struct peer *i = app->peers; i; i = i->hh.next) {
+		status_gather(&p, i);
+		if (p.session.online && n_ready++ == 0)
+			ready = p;
+	}
+	if (app->stopping) {
+		fprintf(f, "stopping");
+	} else if (app->self_path == TOXNET_PATH_NONE && n_ready == 0) {
+		fprintf(f, "not connected to the Tox network");
+	} else if (n_ready == 1 && n == 1) {
+		fprintf(f, "connected to %s, %s", ready.name, path_words(&ready));
+		put_quality(f, &ready);
+	} else if (n > 0) {
+		fprintf(f, "connected to %u of %u peers", n_ready, n);
+	} else {
+		fprintf(f, "connected to the Tox network%s",
+			app->conf->serve ? ", waiting for peers" : "");
+	}
+	fprintf(f, "\n");
+}
+
+static void put_self(FILE *f, const struct app *app)
+{
+	char hex[TT_TOXID_HEX + 1];
+	uint8_t id[TT_TOXID_LEN];
+
+	toxnet_self_id(app->tn, id);
+	fprintf(f, "toxtun %s, up ", stats_role(app));
+	put_duration(f, tt_time_since(app_now(app), app->started_at));
+	fprintf(f, ": ");
+	put_sentence(f, app);
+	fprintf(f, "this machine  %s\n",
+		app->self_path == TOXNET_PATH_UDP   ? "online by UDP"
+		: app->self_path == TOXNET_PATH_TCP ? "online by TCP relays"
+						    : "offline");
+	fprintf(f, "Tox ID        %s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
+}
+
+static void put_rates(FILE *f, const struct app *app, const struct status_peer *p)
+{
+	tt_time us = tt_time_since(app_now(app), p->peer->sample.at);
+
+	if (!p->peer->sample.at || us == 0)
+		return;
+	fprintf(f, ", in %.3f MB/s, out %.3f MB/s",
+		(double)(p->link.payload_received - p->peer->sample.in) / (double)us,
+		(double)(p->link.payload_sent - p->peer->sample.out) / (double)us);
+}
+
+static void put_peers(FILE *f, const struct app *app)
+{
+	struct status_peer p;
+
+	for (const struct peer *i = app->peers; i; i = i->hh.next) {
+		status_gather(&p, i);
+		fprintf(f, "peer          %s: %s", p.name, path_words(&p));
+		if (p.session.online) {
+			put_quality(f, &p);
+			put_rates(f, app, &p);
+		}
+		fprintf(f, "; %zu connection%s\n", p.session.active,
+			p.session.active == 1 ? "" : "s");
+	}
+}
+
+static void put_tunnels(FILE *f, const struct app *app)
+{
+	char where[256], tag[9];
+
+	for (const struct forward *t = app->forwards; t; t = t->next) {
+		listener_describe(app, t, where, sizeof(where));
+		fprintf(f, "tunnel        %s: %s to %s:%u at", t->conf.name, where, t->conf.host,
+			t->conf.port);
+		for (size_t i = 0; i < t->conf.n_peers; i++) {
+			const struct peer *p = peer_find_key(app, t->conf.peers[i].key);
+			fprintf(f, "%s %s", i ? "," : "",
+				p && p->name[0] ? p->name
+						: tt_key_short(t->conf.peers[i].key, tag));
+		}
+		fprintf(f, "%s\n", t->added ? " (added at run time)" : "");
+	}
+}
+
+char *status_text(const struct app *app)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	put_self(f, app);
+	put_peers(f, app);
+	put_tunnels(f, app);
+	status_advice(f, app);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,16 @@
+/** The state of the running program in words, for people: one screen. */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include "app.h"
+
+/** Remembers how much has gone through up to now: rates are those since then. Probes the peers. */
+void status_sample(struct app *app);
+
+/**
+ * What it does, its peers and tunnels, what is wrong and what to do. Allocated; NULL without
+ * memory. Names that peers give themselves are in it.
+ */
+char *status_text(const struct app *app);
+
+#endif
