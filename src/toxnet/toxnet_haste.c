@@ -35,9 +35,26 @@ static void hasten(struct toxnet *tn, tt_time duration)
 	toxnet_symbols_clock_factor(FACTOR);
 }
 
+static bool has_direct_friend(const struct toxnet *tn)
+{
+	size_t n = toxnet_friend_count(tn);
+
+	for (uint32_t i = 0; n > 0; i++) {
+		if (!tox_friend_exists(tn->tox, i))
+			continue;
+		if (toxnet_friend_path(tn, i) == TOXNET_PATH_UDP)
+			return true;
+		n--;
+	}
+	return false;
+}
+
 void toxnet_haste_start(struct toxnet *tn)
 {
-	hasten(tn, HASTE_MAX);
+	/* A friend that is online says so every 8 s. With the clock running fast for long it would be
+	 * given up after less than that. */
+	if (!has_direct_friend(tn))
+		hasten(tn, HASTE_MAX);
 }
 
 void toxnet_seek_path(struct toxnet *tn)

@@ -160,8 +160,12 @@ static void turn(struct net *n)
 
 static void peer_start(struct net *n, struct peer *p, bool udp)
 {
-	struct toxnet_config cfg = {
-		.udp = udp, .relay = !udp, .log = &n->log, .on_lossy = on_lossy, .user = p};
+	struct toxnet_config cfg = {.udp = udp,
+		.relay = !udp,
+		.fast_start = udp,
+		.log = &n->log,
+		.on_lossy = on_lossy,
+		.user = p};
 	char why[256];
 	*p = (struct peer){.friend = TOXNET_NO_FRIEND};
 	assert_int_equal(toxnet_new(&p->tn, &cfg, clock_now(), why, sizeof(why)), TT_OK);
@@ -383,6 +387,20 @@ static void full_queue_holds_the_sender(struct net *n)
 	assert_true(held > 0);
 }
 
+/* With the clock running fast, a friend that is online and silent would be given up. */
+static void friend_that_is_added_does_not_hurry_the_clock(struct net *n)
+{
+	static const uint8_t key[TT_KEY_LEN] = {9};
+	uint32_t number;
+	assert_int_equal(toxnet_friend_accept(n->b.tn, key, &number), TT_OK);
+	uint64_t start = toxnet_symbols_toxcore_ns();
+	tt_time real = clock_now();
+	usleep(20000);
+	assert_true(toxnet_symbols_toxcore_ns() - start <=
+		    (uint64_t)(clock_now() - real) * 1000u + 1000000u);
+	assert_int_equal(toxnet_friend_remove(n->b.tn, number), TT_OK);
+}
+
 static void friends_talk_over_udp(void **state)
 {
 	(void)state;
@@ -394,6 +412,7 @@ static void friends_talk_over_udp(void **state)
 	event_order_survives_a_burst(&n);
 	packet_stays_behind_its_message(&n);
 	full_queue_holds_the_sender(&n);
+	friend_that_is_added_does_not_hurry_the_clock(&n);
 
 	tt_time left = clock_now();
 	toxnet_free(n.b.tn);
