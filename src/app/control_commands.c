@@ -177,14 +177,20 @@ static void poll_ping(struct control_client *c)
 		c->job_at = ping_deadline(c->job);
 }
 
-/* The peer is wanted for this no more. */
+/* The peer is wanted for this no more. One that was added for it goes, unless it uses us by now. */
 static void free_ping(void *job)
 {
-	struct app *app = ((struct ping *)job)->reach.app;
+	const struct reach *r = &((struct ping *)job)->reach;
+	struct peer *p = reach_peer(r);
+	struct session_stats st;
 
+	peers_want(r->app);
+	if (p && r->added && !p->wanted && !p->leaving) {
+		session_stats(p->session, &st);
+		if (st.active == 0)
+			peer_remove(p);
+	}
 	free(job);
-	peers_want(app);
-	peers_remove_strangers(app, app->log);
 }
 
 static void run_ping(struct control_client *c, const cJSON *request)
@@ -194,22 +200,22 @@ static void run_ping(struct control_client *c, const cJSON *request)
 
 	if (!peer)
 		return;
-	struct ping *p = calloc(1, sizeof(*p));
-	int code = EXIT_FAILED;
 	if (tt_peer_id_parse(peer, &id) != TT_OK) {
 		control_error(c, "\"peer\" is no Tox ID and no public key");
-		code = EXIT_USAGE;
-	} else if (p) {
-		p->say = say_ping;
-		p->user = c;
-		code = ping_start(p, c->app, &id,
-			control_number(request, "count", 1, PING_COUNT_MAX, PING_COUNT));
-	}
-	if (code != EXIT_OK) {
-		free(p);
-		control_end(c, code);
+		control_end(c, EXIT_USAGE);
 		return;
 	}
+	struct ping *p = calloc(1, sizeof(*p));
+	unsigned count = control_number(request, "count", 1, PING_COUNT_MAX, PING_COUNT);
+	if (!p || ping_start(p, c->app, &id, count) != EXIT_OK) {
+		control_error(c, p ? "this peer is the machine itself, or its key is none of Tox"
+				   : "out of memory");
+		control_end(c, EXIT_FAILED);
+		free(p);
+		return;
+	}
+	p->say = say_ping;
+	p->user = c;
 	c->job = p;
 	c->job_free = free_ping;
 	c->poll = poll_ping;

@@ -50,6 +50,9 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 /** Wants the peers of all forwards that are open, and no others. */
 void peers_want(struct app *app);
 
+/** Ends its channels, and removes it when it was told so. */
+void peer_remove(struct peer *p);
+
 /** Those that are not allowed any more are told so and removed. Returns how many. */
 size_t peers_remove_strangers(struct app *app, const struct tt_log *log);
 

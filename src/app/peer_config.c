@@ -58,6 +58,13 @@ void peers_want(struct app *app)
 	}
 }
 
+void peer_remove(struct peer *p)
+{
+	session_end(p->session, REASON_NOT_ALLOWED);
+	p->leaving = true;
+	app_timer_set(p->app, &p->renew, app_now(p->app) + LEAVE_TIMEOUT);
+}
+
 size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
 {
 	size_t n = 0;
@@ -68,9 +75,7 @@ size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
 		tt_info(log, "peer %s%s%s is not allowed any more and is removed", p->tag,
 			p->name[0] ? " " : "", p->name);
 		reconfigure(p); /* it is served no more */
-		session_end(p->session, REASON_NOT_ALLOWED);
-		p->leaving = true;
-		app_timer_set(app, &p->renew, app_now(app) + LEAVE_TIMEOUT);
+		peer_remove(p);
 		n++;
 	}
 	return n;

@@ -26,11 +26,7 @@ int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, uns
 {
 	p->count = count;
 	tt_key_short(id->key, p->tag);
-	int rc = reach_start(&p->reach, app, id);
-	if (rc != EXIT_OK)
-		say(p, true, "peer %s cannot be used: it is this machine itself, or no key",
-			p->tag);
-	return rc;
+	return reach_start(&p->reach, app, id);
 }
 
 int ping_summary(const struct ping *p)

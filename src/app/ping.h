@@ -22,7 +22,7 @@ struct ping {
 	void *user;
 };
 
-/** `say` and `user` are set already. EXIT_OK, or the exit code for having failed (said). */
+/** As reach_start; the caller sets `say` and `user`. */
 int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, unsigned count);
 
 /** PING_WAITING: call again after the next round; else the exit code. */

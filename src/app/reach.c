@@ -11,6 +11,7 @@ int reach_start(struct reach *r, struct app *app, const struct tt_peer_id *id)
 	*r = (struct reach){
 		.app = app,
 		.id = *id,
+		.added = !peer_find_key(app, id->key),
 		.limit = app_now(app) + MEETING_FACTOR * TT_S(app->conf->connect_timeout_s),
 	};
 	return peer_want(app, id) ? EXIT_OK : EXIT_FAILED;

@@ -12,6 +12,7 @@
 struct reach {
 	struct app *app;
 	struct tt_peer_id id;
+	bool added;           /* it was no peer of ours before */
 	tt_time limit;        /* until which it must be ready */
 	tt_time direct_limit; /* how long the direct way is awaited; 0 until it is ready */
 };

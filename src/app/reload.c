@@ -2,7 +2,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "access_peer.h"
@@ -21,40 +21,54 @@ struct conf_diag reload_diag(const struct tt_log *log)
 	return (struct conf_diag){.report = report, .user = (void *)log};
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
+#define FIELD(option, member)                                                                      \
+	{                                                                                          \
+		option, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member)       \
+	}
 
-/* What toxcore, the sockets of the services or the log were started with. */
-static void say_what_needs_a_restart(
-	const struct conf *a, const struct conf *b, const struct tt_log *log)
+/*
+ * What toxcore, the services or the log were started with stays as it is. The new configuration
+ * gets the values that hold, so that it says what the program does; the next reload says it again.
+ */
+static void keep_what_needs_a_restart(
+	struct conf *c, const struct conf *running, const struct tt_log *log)
 {
-	const struct {
+	static const struct {
 		const char *option;
-		bool same;
-	} options[] = {
-		{"data-dir", same_text(a->data_dir, b->data_dir)},
-		{"id-file", same_text(a->id_file, b->id_file)},
-		{"kcp-mode", a->mode == b->mode},
-		{"no-default-nodes", a->default_nodes <= b->default_nodes},
-		{"no-udp", a->udp == b->udp},
-		{"no-relay", a->relay == b->relay},
-		{"no-lan", a->lan == b->lan},
-		{"no-fast-start", a->fast_start == b->fast_start},
-		{"udp-port", a->udp_port_first == b->udp_port_first &&
-				     a->udp_port_last == b->udp_port_last},
-		{"relay-port", a->relay_port == b->relay_port},
-		{"proxy", a->proxy_type == b->proxy_type && a->proxy_port == b->proxy_port &&
-				  strcmp(a->proxy_host, b->proxy_host) == 0},
-		{"stats", a->stats_on == b->stats_on && a->stats_port == b->stats_port &&
-				  tt_addr_equal(&a->stats_addr, &b->stats_addr)},
-		{"verbose or quiet", a->log_level == b->log_level},
-		{"log-format", a->log_json == b->log_json},
+		size_t offset, size;
+	} fields[] = {
+		FIELD("kcp-mode", mode),
+		FIELD("no-udp", udp),
+		FIELD("no-relay", relay),
+		FIELD("no-lan", lan),
+		FIELD("no-fast-start", fast_start),
+		FIELD("udp-port", udp_port_first),
+		FIELD("udp-port", udp_port_last),
+		FIELD("relay-port", relay_port),
+		FIELD("proxy", proxy_type),
+		FIELD("proxy", proxy_host),
+		FIELD("proxy", proxy_port),
+		FIELD("stats", stats_on),
+		FIELD("stats", stats_addr),
+		FIELD("stats", stats_port),
+		FIELD("verbose or quiet", log_level),
+		FIELD("log-format", log_json),
 	};
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (!options[i].same)
-			tt_warn(log, "%s has changed, which needs a restart", options[i].option);
+	const char *said = "";
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		uint8_t *value = (uint8_t *)c + fields[i].offset;
+		const uint8_t *holds = (const uint8_t *)running + fields[i].offset;
+		if (memcmp(value, holds, fields[i].size) == 0)
+			continue;
+		memcpy(value, holds, fields[i].size);
+		if (strcmp(said, fields[i].option) != 0)
+			tt_warn(log, "%s has changed, which needs a restart", fields[i].option);
+		said = fields[i].option;
+	}
+	if (running->default_nodes && !c->default_nodes) {
+		tt_warn(log, "no-default-nodes is new, which needs a restart");
+		c->default_nodes = true;
 	}
 }
 
@@ -95,7 +109,6 @@ static void apply(struct app *app, const struct conf *before, const struct tt_lo
 	peers_reconfigure(app);
 	size_t removed = peers_remove_strangers(app, log);
 	size_t nodes = nodes_start(app, before);
-	say_what_needs_a_restart(before, app->conf, log);
 	tt_info(log,
 		"configuration read again: tunnels %zu opened, %zu closed, %zu kept; peers %zu "
 		"removed; nodes %zu new; access rules and time-outs hold for new connections",
@@ -114,6 +127,7 @@ int app_reload(struct app *app, const struct tt_log *log)
 	} else {
 		struct conf *old = app->reloaded;
 		const struct conf *before = app->conf;
+		keep_what_needs_a_restart(c, before, log);
 		memcpy(app->secret, secret, sizeof(secret));
 		app->has_secret = has_secret;
 		app->conf = app->reloaded = c;

@@ -166,7 +166,8 @@ static void set_proxy(struct conf_ctx *x, const struct conf_option *o, const cha
 		conf_fail(x, "proxy takes socks5://HOST:PORT or http://HOST:PORT, without user "
 			     "and password, which Tox cannot send");
 	} else if (conf_host(x, v[0], host) && conf_port(x, v[1], 1, "the proxy's port", &port)) {
-		memcpy(c->proxy_host, host, sizeof(host));
+		/* whole, so that two configurations compare byte by byte */
+		strncpy(c->proxy_host, host, sizeof(c->proxy_host));
 		c->proxy_port = port;
 		c->proxy_type = socks ? CONF_PROXY_SOCKS5 : CONF_PROXY_HTTP;
 	}

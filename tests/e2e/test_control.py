@@ -1,0 +1,391 @@
+"""The control socket and the commands that use it, and what can be changed at run time."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import EXIT_S, PATIENCE, Net, Target, connect, free_port, own_id, read_to_end
+from harness import run_cli, wait_until
+
+
+@pytest.fixture(scope="module")
+def net(directory):
+    n = Net(directory / "control", "control-node")
+    yield n
+    n.close()
+
+
+class Pair:
+    """A server and a client whose ini files a test may write anew."""
+
+    def __init__(self, net, name, server_ini="[server]\nname = office\n"):
+        self.net = net
+        self.target = Target(free_port())
+        self.port = free_port()
+        self.other_port = free_port()
+        self.server = net.server(f"{name}-server", ini=server_ini)
+        self.client = net.client(f"{name}-client", ini=self.client_ini(self.entry("web")),
+                                 args=["--connect-timeout", "3"])
+        self.client.wait_online()
+
+    def entry(self, name, port=None):
+        target_port = self.target.sock.getsockname()[1]
+        return f"{name} = {port or self.port}:127.0.0.1:{target_port}:office\n"
+
+    def client_ini(self, *entries):
+        return f"[client]\n{''.join(entries)}[peer office]\nid = {self.server.toxid}\n"
+
+    def write(self, p, text):
+        (self.net.directory / f"{p.name}.ini").write_text(text, encoding="utf-8")
+
+    def open(self, port=None):
+        """A connection through the tunnel: the application's socket and the service's."""
+        app = connect(port or self.port)
+        return app, self.target.accept()
+
+
+@pytest.fixture(scope="module")
+def pair(net):
+    p = Pair(net, "pair")
+    yield p
+    p.target.sock.close()
+
+
+def ask(p, *args, **kwargs):
+    return run_cli("-d", p.data_dir, *args, home=p.data_dir.parent, **kwargs)
+
+
+def raw(p):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10 * PATIENCE)
+    s.connect(str(p.data_dir / "control"))
+    return s
+
+
+def answer(s):
+    """The objects of one answer, up to its exit code."""
+    data = bytearray()
+    while b'{"exit":' not in data or not data.endswith(b"\n"):
+        chunk = s.recv(65536)
+        assert chunk, f"the connection ended after {bytes(data)!r}"
+        data += chunk
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def carries(app, service):
+    app.sendall(b"ping")
+    assert service.recv(4) == b"ping"
+    service.sendall(b"pong")
+    assert app.recv(4) == b"pong"
+
+
+def listens(port):
+    """Seen from outside: a connection would reach the target."""
+    lines = Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
+               for line in lines)
+
+
+# ---- the socket ----
+
+
+def test_socket_is_its_owners_only(pair):
+    for p in (pair.server, pair.client):
+        mode = os.stat(p.data_dir / "control").st_mode
+        assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
+        assert stat.S_IMODE(os.stat(p.data_dir).st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_user_is_turned_away_even_where_the_modes_let_it_in(pair):
+    p = pair.server
+    code = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('control');" \
+           "s.sendall(b'{\"cmd\":\"status\"}\\n'); print(len(s.recv(100)))"
+    os.chmod(p.data_dir, 0o755)
+    os.chmod(p.data_dir / "control", 0o666)
+    try:
+        run = subprocess.run([sys.executable, "-c", code], cwd=p.data_dir, user=65534, text=True,
+                             capture_output=True, timeout=20 * PATIENCE, check=False)
+    except OSError:
+        pytest.skip("no other user in this namespace")
+    finally:
+        os.chmod(p.data_dir, 0o700)
+        os.chmod(p.data_dir / "control", 0o600)
+    assert run.stdout.strip() == "0" or "Error" in run.stderr  # closed, or already reset
+    assert "user 65534 may not use it" in p.err()
+
+
+@pytest.mark.parametrize("request_line, code, words", [
+    (b"status\n", 2, "one JSON object"),
+    (b"[]\n", 2, "one JSON object"),
+    (b"\x00\xff\xfe{}\n", 2, "one JSON object"),
+    (b"{}\n", 2, '"cmd"'),
+    (b'{"cmd":7}\n', 2, '"cmd"'),
+    (b'{"cmd":"dance"}\n', 2, "dance"),
+    (b'{"cmd":"forward"}\n', 2, '"spec"'),
+    (b'{"cmd":"ping","peer":"x"}\n', 2, "no Tox ID"),
+    (b"x" * 20000, 2, "at most"),
+])
+def test_garbage_gets_an_error(pair, request_line, code, words):
+    with raw(pair.client) as s:
+        s.sendall(request_line)
+        said = answer(s)
+    assert said[-1] == {"exit": code}
+    assert words in said[0]["error"]
+
+
+def test_several_clients_are_answered_side_by_side(pair):
+    with raw(pair.client) as silent, raw(pair.client) as half, raw(pair.client) as deaf:
+        half.sendall(b'{"cmd":"sta')
+        deaf.setblocking(False)
+        for _ in range(1000):  # until the sockets' buffers are full of answers
+            try:
+                deaf.send(b'{"cmd":"status","json":true}\n')
+            except BlockingIOError:
+                break
+        assert ask(pair.client, "status").returncode == 0
+        half.sendall(b'tus"}\n{"cmd":"status","json":true}\n')
+        assert answer(half)[-1] == {"exit": 0}
+        silent.sendall(b'{"cmd":"status","json":true}\n')
+        assert "stats" in answer(silent)[0]
+    assert ask(pair.client, "status").returncode == 0
+
+
+def test_one_client_too_many_hears_it(pair):
+    held = [raw(pair.client) for _ in range(16)]
+    try:
+        with raw(pair.client) as s:
+            assert "too many" in answer(s)[0]["error"]
+    finally:
+        for s in held:
+            s.close()
+    wait_until("free again", lambda: ask(pair.client, "status").returncode == 0, 10 * PATIENCE)
+
+
+@pytest.mark.parametrize("command", [
+    ["status"], ["reload"], ["forward", "8080:localhost:80"], ["cancel", "web"], ["stop"]])
+def test_without_a_process_every_command_says_so(tmp_path, command):
+    run = run_cli("-d", tmp_path / "nothing", *command, home=tmp_path)
+    assert run.returncode == 1 and run.stdout == ""
+    assert f"no toxtun runs on the data directory {tmp_path / 'nothing'}" in run.stderr
+
+
+def test_stale_socket_is_replaced_and_other_files_are_left(net):
+    first = net.server("stale")
+    wait_until("the socket", (first.data_dir / "control").exists, 10 * PATIENCE)
+    first.kill()
+    assert (first.data_dir / "control").exists()
+    again = net.server("stale")
+    wait_until("status", lambda: ask(again, "status").returncode == 0, 10 * PATIENCE)
+    assert again.stop() == 0
+    assert not (again.data_dir / "control").exists()
+    (again.data_dir / "control").write_text("mine", encoding="utf-8")
+    third = net.server("stale")
+    third.wait_for("no control socket: .*control: Address already in use", 10 * PATIENCE,
+                   read=third.err)
+    assert third.stop() == 0
+    assert (again.data_dir / "control").read_text(encoding="utf-8") == "mine"
+
+
+def test_path_that_is_too_long_is_said_at_both_ends(net):
+    p = net.server("l" * 100)
+    p.wait_for("no control socket: .* is longer than 107 bytes", 10 * PATIENCE, read=p.err)
+    run = ask(p, "status")
+    assert run.returncode == 1 and "too long for a socket" in run.stderr
+    assert p.stop() == 0
+
+
+# ---- status, ping, stop ----
+
+
+def test_status_says_what_is_going_on(pair):
+    run = ask(pair.client, "status")
+    assert run.returncode == 0 and run.stderr == ""
+    for word in ("toxtun client", "connected to office", "direct UDP", "RTT", "MB/s", "tunnel",
+                 f"127.0.0.1:{pair.port}", "0 connections", "Tox ID"):
+        assert word in run.stdout, f"no {word!r} in\n{run.stdout}"
+    assert "toxtun server" in ask(pair.server, "status").stdout
+    node = run_cli("-d", pair.net.data_dir(pair.net.node_name), "status",
+                   home=pair.net.directory)
+    assert node.returncode == 0 and "toxtun node" in node.stdout
+
+
+def test_status_as_json_is_that_of_the_stats_service(pair):
+    said = json.loads(ask(pair.client, "status", "--json").stdout)
+    assert said.keys() == pair.client.stats().keys()
+    assert said["toxid"] == pair.client.stats()["toxid"]
+
+
+def test_status_says_what_is_wrong_and_what_to_do(pair):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", pair.other_port))
+        taken.listen()
+        pair.write(pair.client, pair.client_ini(
+            pair.entry("web"), pair.entry("busy", pair.other_port)))
+        assert ask(pair.client, "reload").returncode == 0
+        said = ask(pair.client, "status").stdout
+        assert "what is wrong, and what to do:" in said
+        assert "Tunnel busy cannot listen" in said and "Choose another local port" in said
+    pair.write(pair.client, pair.client_ini(pair.entry("web")))
+    assert ask(pair.client, "reload").returncode == 0
+    assert "cannot listen" not in ask(pair.client, "status").stdout
+
+
+def test_ping_goes_through_the_process_that_has_the_directory(pair):
+    run = ask(pair.client, "ping", "-n", "2", pair.server.toxid)
+    assert run.returncode == 0, run.stderr
+    assert "seq 2, time " in run.stdout and "2 sent, 2 answered" in run.stdout
+    own = pair.client.stats()["toxid"]
+    assert ask(pair.client, "ping", own).returncode == 1
+    nobody = own_id(pair.net.data_dir("nobody"), pair.net.directory)
+    run = ask(pair.client, "ping", nobody)
+    assert run.returncode == 3 and "is not reachable" in run.stderr
+    assert len(pair.client.stats()["peers"]) == 1  # it was a friend for this only
+
+
+def test_stop_is_an_orderly_end(net):
+    p = net.server("stopped")
+    wait_until("the socket", (p.data_dir / "control").exists, 10 * PATIENCE)
+    assert ask(p, "stop").returncode == 0
+    assert p.wait_exit(EXIT_S) == 0
+    assert not (p.data_dir / "control").exists()
+
+
+# ---- forwards at run time ----
+
+
+def test_forward_and_cancel_leave_the_others_alone(pair):
+    spec = f"{pair.other_port}:127.0.0.1:{pair.target.sock.getsockname()[1]}"
+    app, service = pair.open()
+    for name in (["office"], [pair.server.toxid], []):  # a single server need not be named
+        run = ask(pair.client, "forward", spec, *name)
+        assert run.returncode == 0 and f"port {pair.other_port}" in run.stdout, run.stderr
+        carries(app, service)
+        second = pair.open(pair.other_port)
+        carries(*second)
+        assert f"tunnel        {spec}: " in ask(pair.client, "status").stdout
+        run = ask(pair.client, "cancel", spec)
+        assert run.returncode == 0, run.stderr
+        assert not listens(pair.other_port)
+        carries(*second)  # as with ssh: open connections stay
+        carries(app, service)
+        for s in second:
+            s.close()
+    app.close()
+    service.close()
+
+
+@pytest.mark.parametrize("args, words", [
+    (["forward", "80"], "[BIND:]PORT:HOST:HOSTPORT"),
+    (["forward", "x:localhost:80"], "the local port"),
+    (["forward", "81:localhost:80", "nobody"], "nobody"),
+    (["forward", "/tmp/a:localhost:80"], "unix sockets"),
+    (["cancel", "nothing"], "there is no tunnel nothing"),
+    (["cancel", "81:localhost:80"], "there is no tunnel"),
+    (["forward"], "forward what?"),
+    (["cancel"], "cancel what?"),
+])
+def test_mistakes_have_their_words(pair, args, words):
+    run = ask(pair.client, *args)
+    assert run.returncode == 2 and run.stdout == ""
+    assert words in run.stderr
+
+
+def test_port_in_use_is_refused(pair):
+    run = ask(pair.client, "forward", f"{pair.port}:localhost:1")
+    assert run.returncode == 1 and "is taken by the tunnel web" in run.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", pair.other_port))
+        taken.listen()
+        run = ask(pair.client, "forward", f"{pair.other_port}:localhost:1")
+        assert run.returncode == 1 and "another program has this port" in run.stderr
+    assert ask(pair.client, "status").stdout.count("\ntunnel ") == 1
+
+
+# ---- reload ----
+
+
+def test_reload_changes_what_has_changed(pair):
+    app, service = pair.open()
+    extra = free_port()
+    assert ask(pair.client, "forward", f"{extra}:127.0.0.1:1").returncode == 0
+    pair.write(pair.client, pair.client_ini(
+        pair.entry("www"), pair.entry("more", pair.other_port)))
+    run = ask(pair.client, "reload")
+    assert run.returncode == 0, run.stderr
+    assert "1 opened, 0 closed, 1 kept" in run.stdout
+    more = pair.open(pair.other_port)
+    carries(*more)
+    carries(app, service)
+    pair.write(pair.client, pair.client_ini(pair.entry("www")) + "[options]\nkcp-mode = fast\n")
+    pair.client.signal(signal.SIGHUP)
+    wait_until("the tunnel's end", lambda: not listens(pair.other_port), 10 * PATIENCE)
+    carries(*more)
+    carries(app, service)
+    assert listens(extra)  # what was added at run time is not the file's to close
+    assert ask(pair.client, "cancel", f"{extra}:127.0.0.1:1").returncode == 0
+    run = ask(pair.client, "reload")
+    assert "kcp-mode has changed, which needs a restart" in run.stderr
+    pair.write(pair.client, pair.client_ini(pair.entry("web")))
+    assert ask(pair.client, "reload").returncode == 0
+    for s in (*more, app, service):
+        s.close()
+
+
+def test_mistake_in_the_file_changes_nothing(pair):
+    app, service = pair.open()
+    pair.write(pair.client, "[client]\nmore = 80\n")
+    run = ask(pair.client, "reload")
+    assert run.returncode == 2 and run.stdout == ""
+    assert ".ini:2: " in run.stderr and "nothing was changed" in run.stderr
+    pair.client.signal(signal.SIGHUP)
+    pair.client.wait_for(r"SIGHUP[^\n]*\n[^\n]*\.ini:2: ", 10 * PATIENCE, read=pair.client.err)
+    carries(app, service)
+    carries(*pair.open())
+    taken = f"{pair.other_port}:127.0.0.1:1"
+    assert ask(pair.client, "forward", taken).returncode == 0
+    pair.write(pair.client, pair.client_ini(
+        pair.entry("web"), pair.entry("more", pair.other_port)))
+    run = ask(pair.client, "reload")
+    assert run.returncode == 2 and "added at run time: cancel that one first" in run.stderr
+    assert ask(pair.client, "cancel", taken).returncode == 0
+    pair.write(pair.client, pair.client_ini(pair.entry("web")))
+    assert ask(pair.client, "reload").returncode == 0
+
+
+def test_new_access_rules_hold_for_new_connections(net):
+    p = Pair(net, "access")
+    app, service = p.open()
+    carries(app, service)
+    secret = net.directory / "access.secret"
+    p.write(p.server, f"[server]\ntargets = 127.0.0.1:1\n[options]\nsecret-file = {secret}\n")
+    run = ask(p.server, "reload")  # no such file
+    assert run.returncode == 1 and str(secret) in run.stderr
+    carries(*p.open())
+
+    p.write(p.server, "[server]\ntargets = 127.0.0.1:1\n")
+    assert ask(p.server, "reload").returncode == 0
+    try:
+        with connect(p.port) as refused:
+            assert read_to_end(refused)[0] == b""
+    except ConnectionResetError:
+        pass  # it was quicker than connect()
+    assert p.client.stats()["close_reasons"]["not_allowed"] == 1
+    assert "does not allow their target" in ask(p.client, "status").stdout
+    carries(app, service)
+
+    p.write(p.server, f"[server]\nallow = {'AB' * 32}\n")
+    run = ask(p.server, "reload")
+    assert run.returncode == 0
+    assert "is not allowed any more and is removed" in run.stdout and "peers 1 removed" in run.stdout
+    assert read_to_end(app) == (b"", False)  # told at once, not after a time-out
+    assert p.client.stats()["close_reasons"]["not_allowed"] >= 2
+    wait_until("the peer's end", lambda: not p.server.stats()["peers"], 5 * PATIENCE)
+    assert p.server.stats()["connections"]["total"] >= 3  # what it carried still counts
+    p.target.sock.close()
