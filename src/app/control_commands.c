@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn.h"
 #include "control_int.h"
 #include "forward.h"
 #include "peer.h"
@@ -157,6 +158,54 @@ static void run_stop(struct control_client *c, const cJSON *request)
 	app_stop(c->app);
 }
 
+/* ---- a stream ---- */
+
+/* HOST:PORT as a forward without a listener. */
+static int read_target(const char *target, const char *peer, struct app *app,
+	struct conf_forward *f, const struct tt_log *log)
+{
+	struct conf_diag d = reload_diag(log);
+	char spec[TT_HOST_MAX + 32];
+
+	/* The port to listen on is there for the form only. */
+	int n = snprintf(spec, sizeof(spec), "1:%s", target);
+	if (n < 0 || (size_t)n >= sizeof(spec) || conf_forward_spec(spec, f, &d) != TT_OK ||
+		conf_forward_server(app->conf, peer, f, &d) != TT_OK)
+		return EXIT_USAGE;
+	snprintf(f->name, sizeof(f->name), "-W %s", target);
+	return EXIT_OK;
+}
+
+/* The connection becomes a stream of bytes to the target. */
+static void run_stream(struct control_client *c, const cJSON *request)
+{
+	const char *target = need_text(c, request, "target");
+	char hex[TT_KEY_HEX + 1];
+	struct control_tee tee;
+	struct conf_forward conf;
+
+	if (!target)
+		return;
+	control_tee_init(&tee, c);
+	int code = read_target(target, server_text(c->app, request, hex), c->app, &conf, &tee.log);
+	if (code == EXIT_OK && !peer_want(c->app, &conf.peers[0])) {
+		control_error(c, "this peer is the machine itself, or its key is none of Tox");
+		code = EXIT_FAILED;
+	}
+	struct forward *f = code == EXIT_OK ? forward_new(&conf) : NULL;
+	int fd = f ? control_detach(c) : -1;
+	if (f && fd < 0) {
+		control_error(c, "a stream begins after the answer: send nothing before it");
+		c->closing = true;
+		code = EXIT_USAGE;
+	}
+	if (fd >= 0)
+		conn_accept(c->app, f, fd); /* it waits for the peer, as one of a listener does */
+	else
+		control_end(c, f || code != EXIT_OK ? code : EXIT_FAILED);
+	forward_unref(f);
+}
+
 /* ---- ping ---- */
 
 static void say_ping(void *user, bool error, const char *line)
@@ -232,6 +281,7 @@ static const struct {
 	{"forward", run_forward},
 	{"cancel", run_cancel},
 	{"stop", run_stop},
+	{"stream", run_stream},
 	{"ping", run_ping},
 };
 

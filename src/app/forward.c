@@ -18,16 +18,25 @@ void forward_unref(struct forward *f)
 		free(f);
 }
 
+struct forward *forward_new(const struct conf_forward *conf)
+{
+	struct forward *f = calloc(1, sizeof(*f));
+
+	if (f) {
+		f->conf = *conf;
+		f->refs = 1;
+	}
+	return f;
+}
+
 /* Puts it at the end of the list: the order is that of the configuration. */
 static struct forward *append(struct app *app, const struct conf_forward *conf)
 {
 	struct forward **end = &app->forwards;
-	struct forward *f = calloc(1, sizeof(*f));
+	struct forward *f = forward_new(conf);
 
 	if (!f)
 		return NULL;
-	f->conf = *conf;
-	f->refs = 1;
 	while (*end)
 		end = &(*end)->next;
 	*end = f;

@@ -57,6 +57,9 @@ bool forwards_fit(const struct app *app, const struct conf *c, const struct tt_l
 /** Closes and opens what differs from app->conf; those added at run time stay. */
 void forwards_reload(struct app *app, const struct tt_log *log, struct forward_changes *done);
 
+/** One that listens nowhere, for a connection that comes by another way; NULL without memory. */
+struct forward *forward_new(const struct conf_forward *conf);
+
 /** For each connection that refers to it. */
 struct forward *forward_ref(struct forward *f);
 /** May be NULL. */

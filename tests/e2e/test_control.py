@@ -308,6 +308,55 @@ def test_port_in_use_is_refused(pair):
     assert ask(pair.client, "status").stdout.count("\ntunnel ") == 1
 
 
+# ---- a stream through the socket ----
+
+
+def stream(p, target, rest=b""):
+    """The socket after the request, and the line that answers it."""
+    s = raw(p)
+    s.sendall(json.dumps({"cmd": "stream", "target": target}).encode() + b"\n" + rest)
+    line = b""
+    while not line.endswith(b"\n"):  # byte by byte: what follows belongs to the stream
+        byte = s.recv(1)
+        assert byte, line
+        line += byte
+    return s, json.loads(line)
+
+
+def test_connection_becomes_a_stream_to_a_target(pair):
+    target = f"127.0.0.1:{pair.target.sock.getsockname()[1]}"
+    app, said = stream(pair.client, target)
+    assert said == {"stream": True}
+    service = pair.target.accept()
+    carries(app, service)
+    block = os.urandom(1 << 20)
+    service.sendall(block)
+    came = b""
+    while len(came) < len(block):
+        came += app.recv(65536) or pytest.fail(f"the stream ended after {len(came)} bytes")
+    assert came == block
+    app.shutdown(socket.SHUT_WR)  # each direction closes alone
+    assert read_to_end(service) == (b"", True)
+    service.sendall(b"last words")
+    service.close()
+    assert read_to_end(app) == (b"last words", True)
+    app.close()
+
+
+def test_stream_that_cannot_be_is_refused_or_ends(pair):
+    for target in ("80", "localhost:x", "a:b:c"):
+        s, said = stream(pair.client, target)
+        assert "error" in said and answer(s)[-1] == {"exit": 2}
+        s.close()
+    s, said = stream(pair.client, "127.0.0.1:80", rest=b"too early")
+    assert "after the answer" in said["error"]
+    s.close()
+    s, said = stream(pair.client, f"127.0.0.1:{free_port()}")  # nothing listens there
+    assert said == {"stream": True} and read_to_end(s)[0] == b""
+    s.close()
+    assert ask(pair.client, "status").returncode == 0
+
+
 # ---- reload ----
 
 
