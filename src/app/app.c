@@ -110,8 +110,7 @@ static void watch_tox(struct app *app)
 	free(fds);
 }
 
-/* Nothing new is opened, and what is open may end by itself, for a bounded time. */
-static void drain(struct app *app)
+void app_drain(struct app *app)
 {
 	app->draining = true;
 	app->drain_until = app_now(app) + TT_S(app->conf->drain_timeout_s);
@@ -131,9 +130,10 @@ static void on_signal(void *user, int signo)
 {
 	struct app *app = user;
 
-	if (signo == SIGHUP) {
+	if (signo == SIGHUP && app->running) { /* other commands end with their terminal */
 		tt_info(app->log, "SIGHUP: reading the configuration again");
-		app_reload(app, app->log);
+		if (!app->draining && !app->stopping)
+			app_reload(app, app->log);
 		return;
 	}
 	if (app->draining || app->stopping) { /* asked twice: at once */
@@ -143,7 +143,7 @@ static void on_signal(void *user, int signo)
 	}
 	tt_info(app->log, "stopping (%s)", signo == SIGINT ? "interrupted" : "terminated");
 	if (signo == SIGTERM && app->running)
-		drain(app);
+		app_drain(app);
 	else
 		app_stop(app);
 }

@@ -114,6 +114,9 @@ int app_step(struct app *app, tt_time limit);
 /** Runs until a signal ends it: SIGTERM lets connections end first. An exit code. */
 int app_run(struct app *app);
 
+/** Nothing new is opened, and what is open may end by itself, for a bounded time; then app_stop. */
+void app_drain(struct app *app);
+
 /** Asks for an orderly end: peers are told, for a bounded time. */
 void app_stop(struct app *app);
 

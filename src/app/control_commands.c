@@ -96,6 +96,15 @@ static const char *server_text(
 	return given || !only ? given : tt_hex_encode(only->key, TT_KEY_LEN, hex);
 }
 
+/* Makes sure of the first server. */
+static int want_server(struct control_client *c, const struct conf_forward *f)
+{
+	if (peer_want(c->app, &f->peers[0]))
+		return EXIT_OK;
+	control_error(c, "this peer is the machine itself, or its key is none of Tox");
+	return EXIT_FAILED;
+}
+
 static void run_forward(struct control_client *c, const cJSON *request)
 {
 	const char *spec = need_text(c, request, "spec");
@@ -111,7 +120,9 @@ static void run_forward(struct control_client *c, const cJSON *request)
 	if (conf_forward_spec(spec, &f, &d) == TT_OK &&
 		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &f, &d) ==
 			TT_OK)
-		code = forward_add(c->app, &f, &tee.log) == TT_OK ? EXIT_OK : EXIT_FAILED;
+		code = want_server(c, &f);
+	if (code == EXIT_OK && forward_add(c->app, &f, &tee.log) != TT_OK)
+		code = EXIT_FAILED;
 	peers_want(c->app);
 	control_end(c, code);
 }
@@ -155,7 +166,7 @@ static void run_stop(struct control_client *c, const cJSON *request)
 	control_out(c, "stopping");
 	control_end(c, EXIT_OK);
 	tt_info(c->app->log, "stopping (asked for by toxtun stop)");
-	app_stop(c->app);
+	app_drain(c->app);
 }
 
 /* ---- a stream ---- */
@@ -169,7 +180,11 @@ static int read_target(const char *target, const char *peer, struct app *app,
 
 	/* The port to listen on is there for the form only. */
 	int n = snprintf(spec, sizeof(spec), "1:%s", target);
-	if (n < 0 || (size_t)n >= sizeof(spec) || conf_forward_spec(spec, f, &d) != TT_OK ||
+	if (n < 0 || (size_t)n >= sizeof(spec)) {
+		tt_error(log, "\"target\" is longer than any name and port");
+		return EXIT_USAGE;
+	}
+	if (conf_forward_spec(spec, f, &d) != TT_OK ||
 		conf_forward_server(app->conf, peer, f, &d) != TT_OK)
 		return EXIT_USAGE;
 	snprintf(f->name, sizeof(f->name), "-W %s", target);
@@ -188,10 +203,8 @@ static void run_stream(struct control_client *c, const cJSON *request)
 		return;
 	control_tee_init(&tee, c);
 	int code = read_target(target, server_text(c->app, request, hex), c->app, &conf, &tee.log);
-	if (code == EXIT_OK && !peer_want(c->app, &conf.peers[0])) {
-		control_error(c, "this peer is the machine itself, or its key is none of Tox");
-		code = EXIT_FAILED;
-	}
+	if (code == EXIT_OK)
+		code = want_server(c, &conf);
 	struct forward *f = code == EXIT_OK ? forward_new(&conf) : NULL;
 	int fd = f ? control_detach(c) : -1;
 	if (f && fd < 0) {
@@ -291,7 +304,7 @@ void control_dispatch(struct control_client *c, const cJSON *request)
 
 	if (!name)
 		return;
-	if (c->app->stopping) {
+	if (c->app->draining || c->app->stopping) {
 		control_error(c, "this toxtun is about to end");
 		control_end(c, EXIT_FAILED);
 		return;

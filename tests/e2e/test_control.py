@@ -243,6 +243,8 @@ def test_ping_goes_through_the_process_that_has_the_directory(pair):
     assert "seq 2, time " in run.stdout and "2 sent, 2 answered" in run.stdout
     own = pair.client.stats()["toxid"]
     assert ask(pair.client, "ping", own).returncode == 1
+    run = ask(pair.client, "forward", f"{pair.other_port}:localhost:1", own)
+    assert run.returncode == 1 and "the machine itself" in run.stderr
     nobody = own_id(pair.net.data_dir("nobody"), pair.net.directory)
     run = ask(pair.client, "ping", nobody)
     assert run.returncode == 3 and "is not reachable" in run.stderr
@@ -344,7 +346,7 @@ def test_connection_becomes_a_stream_to_a_target(pair):
 
 
 def test_stream_that_cannot_be_is_refused_or_ends(pair):
-    for target in ("80", "localhost:x", "a:b:c"):
+    for target in ("80", "localhost:x", "a:b:c", "h" * 400 + ":80"):
         s, said = stream(pair.client, target)
         assert "error" in said and answer(s)[-1] == {"exit": 2}
         s.close()
