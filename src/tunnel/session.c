@@ -202,7 +202,7 @@ static void end_what_was_lost(struct session *s)
 	s->control_lost = false;
 	session_push_rst(s, UINT32_MAX, true, REASON_LIMIT); /* of no channel */
 	if (!s->control_lost)
-		close_all(s, REASON_LIMIT);
+		session_end(s, REASON_LIMIT);
 }
 
 /* In constant time: where two proofs differ is nobody's business. */
