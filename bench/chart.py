@@ -76,7 +76,7 @@ def chosen(metrics):
 def panel(metric, tools, x, y):
     """One metric: a bar for each tunnel, with its figure, the spread and an axis from 0."""
     rows = [(tool, metric["tools"][tool]) for tool in tools if tool in metric["tools"]]
-    axis = ticks(max(found.get("max", 0) for _, found in rows) or 1)
+    axis = ticks(max(0, *(found.get("max", 0) for _, found in rows)) or 1)
     left, top = x + NAMES, y + PANEL_HEAD
     scale = (PANEL_WIDTH - NAMES - FIGURES) / axis[-1]
     bottom = top + len(rows) * PITCH
