@@ -138,18 +138,19 @@ def test_client_accepts_up_to_its_limit_and_goes_on_when_there_is_room(pairs):
 
 
 def test_server_refuses_what_is_above_its_limit(pairs):
-    pair, extra = pairs.few_at_server, 20
+    """One peer may have as many connections as are free, so that others find some."""
+    pair, extra, most = pairs.few_at_server, 20, CONNECTIONS_MAX // 2
     with Echo(pair.target):
         socks = []
-        for _ in range(CONNECTIONS_MAX + extra):
+        for _ in range(most + extra):
             try:
                 socks.append(connect(pair.port))
             except ConnectionResetError:
                 pass  # refused before connect() had returned
-        wait_until("refusals", lambda: len(lines(pair.client, "reason=limit")) == extra,
+        wait_until("refusals", lambda: pair.client.stats()["close_reasons"]["limit"] == extra,
                    20 * PATIENCE)
-        assert pair.server.channels() == CONNECTIONS_MAX
-        assert len(lines(pair.server, "no room for more than")) == 1
+        assert pair.server.channels() == most
+        assert 1 <= len(lines(pair.server, "reason=limit")) < extra
         for s in socks:
             s.close()
         pair.server.wait_channels(0, 20 * PATIENCE)

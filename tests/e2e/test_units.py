@@ -30,7 +30,7 @@ def unit(request, tmp_path):
     """A unit as it is installed, but that its program is the one under test."""
     text = (TOXTUN.parent / "dist" / request.param).read_text(encoding="utf-8")
     path = tmp_path / request.param.replace("@.", "@home.")
-    path.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={TOXTUN}", text, flags=re.MULTILINE),
+    path.write_text(re.sub(r"^(Exec\w+)=\S+", rf"\1={TOXTUN}", text, flags=re.MULTILINE),
                     encoding="utf-8")
     return path
 
