@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Compares the manual pages and the two READMEs with the program: doc_check.py TOXTUN.
+"""Compares the pages with the program and the tests: doc_check.py TOXTUN.
 
-Options and keys are taken from `toxtun -h` and `toxtun check`, so that a page which names one too
-many, or one too few, fails.
+Options and keys are taken from `toxtun -h` and `toxtun check`, so that a manual page or a README which
+names one too many, or one too few, fails. The tests that doc/security.md names must exist.
 """
 
 import re
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MAN1 = ROOT / "man" / "toxtun.1"
 MAN5 = ROOT / "man" / "toxtun.ini.5"
 READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
+SECURITY = ROOT / "doc" / "security.md"
 
 # Options of other programs that the pages name.
 FOREIGN = {"now"}
@@ -172,6 +173,22 @@ def check_readmes():
                    f"{path.name} links to {target}, which is not there")
 
 
+def check_promises():
+    """Each promise of doc/security.md has a test, and that test exists."""
+    files = [p for p in (ROOT / "tests").rglob("*") if p.suffix in (".c", ".py")]
+    defined = {p.name for p in files}
+    for path in files:
+        defined |= set(re.findall(r"^(?:static void|def) (\w+)\(", read(path), re.MULTILINE))
+    rows = [line.strip("|").split("|") for line in read(SECURITY).splitlines()
+            if line.startswith("| ") and not line.startswith("| promise ")]
+    expect(len(rows) > 20, "doc/security.md promises hardly anything")
+    for row in rows:
+        names = re.findall(r"`([a-z]\w+(?:\.c|\.py)?)`", row[-1])
+        expect(names, f"doc/security.md has no test for: {row[0].strip()}")
+        for name in names:
+            expect(name in defined, f"doc/security.md names {name}, which is no test")
+
+
 def check_form():
     """The formatters have nothing to say about the pages."""
     tools = {"groff": ["groff", "-mdoc", "-ww", "-z", "-Tutf8"],
@@ -193,6 +210,7 @@ def main():
     check_keys(toxtun, known)
     check_examples(toxtun)
     check_readmes()
+    check_promises()
     check_form()
     print(f"{len(failures)} mistakes")
     sys.exit(1 if failures else 0)
