@@ -6,15 +6,24 @@
 /* HASH_ADD and HASH_DEL use the allocator that is called hash_mem where they stand. */
 #define uthash_malloc(sz) tt_alloc(hash_mem, sz)
 #define uthash_free(p, sz) tt_free(hash_mem, p)
-/* HASH_ADD and HASH_FIND use the key that is called hash_key there: the peer chooses its ccids. */
-#define HASH_FUNCTION(key, len, hashv)                                                             \
-	((hashv) = tt_hash(hash_key, (uint32_t) * (const uint64_t *)(key)))
+/* HASH_ADD and HASH_FIND use the key that is called hash_key there: the peer chooses its ccids and
+ * convs. */
+#define HASH_FUNCTION(key, len, hashv) ((hashv) = hash_number(hash_key, key, len))
+#include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #include "control.h"
 #include "session.h"
 #include "tt_heap.h"
+
+/* Of a uint32_t or a uint64_t. */
+static inline uint32_t hash_number(const struct tt_hash_key *k, const void *number, size_t len)
+{
+	uint32_t half[2] = {0};
+	memcpy(half, number, len);
+	return tt_hash(k, half[0] ^ half[1]);
+}
 
 /* One direction of a channel. It only moves forwards. */
 enum half {
