@@ -68,6 +68,8 @@ need_test() {
 	/usr/bin/python3 -c 'import xdist' 2>/dev/null || missing="$missing python3-pytest-xdist"
 	program_or_package nginx-light nginx
 	command_or_package iperf3 iperf3
+	program_or_package dnsmasq-base dnsmasq
+	program_or_package bind9-dnsutils dig
 	program_or_package openssh-server sshd
 	program_or_package openssh-client ssh
 	program_or_package openssh-client scp

@@ -18,6 +18,7 @@
 #include "reload.h"
 #include "stats.h"
 #include "tt_err.h"
+#include "udp.h"
 
 /* How long a stopping program waits for its peers to hear of it. */
 #define STOP_TIMEOUT TT_S(2)
@@ -210,7 +211,7 @@ int app_new(
 	app->conf = conf;
 	app->log = log;
 	app->accepts = (struct tt_ratelimit){.burst = ACCEPT_BURST, .interval_us = ACCEPT_INTERVAL};
-	app->request_log = (struct tt_ratelimit){
+	app->request_log = app->udp_log = (struct tt_ratelimit){
 		.burst = REQUEST_LOG_BURST, .interval_us = REQUEST_LOG_INTERVAL};
 	app->snd_budget.cap = app->rcv_budget.cap = BUFFER_MAX;
 	tt_heap_init(&app->timers, NULL);
@@ -252,6 +253,7 @@ void app_free(struct app *app)
 	control_stop(app);
 	forwards_close(app);
 	conns_close(app);
+	udp_targets_close(app);
 	peers_free(app);
 	memory_clear(app);
 	nodes_stop(app);

@@ -25,6 +25,7 @@ struct listener;
 struct node_lookup;
 struct peer;
 struct stats_service;
+struct udp_target;
 
 /** What main and the commands return, see toxtun(1). */
 enum exit_code {
@@ -61,7 +62,8 @@ struct app {
 	struct conn *conns;         /* list of all */
 	struct conn *waiting_head;  /* connections whose peer is not ready yet, in order */
 	struct conn *waiting_tail;
-	struct node_lookup *lookups; /* names of bootstrap nodes */
+	struct udp_target *udp_targets; /* list: sockets of the flows of our peers */
+	struct node_lookup *lookups;    /* names of bootstrap nodes */
 	struct stats_service *stats;
 	struct control *control; /* NULL: none */
 	struct loop_signal *signals[3];
@@ -70,6 +72,7 @@ struct app {
 	struct session_slots slots;               /* ... and how many channels there may be */
 	size_t n_conns, conns_max;                /* see fd_limit.h */
 	struct tt_ratelimit fd_log;
+	size_t n_udp_flows, n_udp_targets; /* flows of either side; those of them with a socket */
 	size_t n_timers;
 
 	/* memory.c */
@@ -94,8 +97,9 @@ struct app {
 	struct link_stats ended_links;
 	uint64_t refused_requests;
 	uint64_t limited_requests; /* of them, because there were too many, or too many at once */
-	uint64_t limited_lines;    /* log lines about requests and paths that were not written */
-	struct tt_ratelimit accepts, request_log;
+	uint64_t
+		limited_lines; /* log lines about requests, paths and flows that were not written */
+	struct tt_ratelimit accepts, request_log, udp_log;
 };
 
 /**

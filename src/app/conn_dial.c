@@ -35,24 +35,6 @@ static struct dial *dial_of(struct conn *c)
 	return c->dial;
 }
 
-static enum close_reason reason_of_errno(int err)
-{
-	switch (err) {
-	case ECONNREFUSED:
-		return REASON_REFUSED_BY_TARGET;
-	case ETIMEDOUT:
-		return REASON_TARGET_TIMEOUT;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case EADDRNOTAVAIL:
-		return REASON_LIMIT;
-	default:
-		return REASON_TARGET_UNREACHABLE;
-	}
-}
-
 static void failed(struct conn *c)
 {
 	channel_dialed(c->channel, c->dial ? c->dial->last_failure : REASON_LIMIT, app_now(c->app));
@@ -80,7 +62,7 @@ static void dial_next(struct conn *c)
 		size_t left = d->n_addrs - d->next_addr;
 		c->fd = net_connect(&d->addrs[d->next_addr++], d->port, &done);
 		if (c->fd < 0) {
-			d->last_failure = reason_of_errno(errno);
+			d->last_failure = net_close_reason(errno);
 			continue;
 		}
 		if (conn_watch(c, done ? 0 : LOOP_WRITE) != TT_OK) {
@@ -113,7 +95,7 @@ void conn_dial_answered(struct conn *c)
 		connected(c);
 		return;
 	}
-	c->dial->last_failure = reason_of_errno(err);
+	c->dial->last_failure = net_close_reason(err);
 	dial_next(c);
 }
 

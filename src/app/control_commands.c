@@ -187,6 +187,10 @@ static int read_target(const char *target, const char *peer, struct app *app,
 	if (conf_forward_spec(spec, f, &d) != TT_OK ||
 		conf_forward_server(app->conf, peer, f, &d) != TT_OK)
 		return EXIT_USAGE;
+	if (f->proto == CONF_UDP) {
+		tt_error(log, "a stream is a TCP connection: \"target\" ends with the port");
+		return EXIT_USAGE;
+	}
 	snprintf(f->name, sizeof(f->name), "-W %s", target);
 	return EXIT_OK;
 }
@@ -249,7 +253,7 @@ static void free_ping(void *job)
 	peers_want(r->app);
 	if (p && r->added && !p->wanted && !p->leaving) {
 		session_stats(p->session, &st);
-		if (st.active == 0)
+		if (st.active == 0 && st.udp.flows == 0)
 			peer_remove(p);
 	}
 	free(job);

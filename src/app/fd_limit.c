@@ -30,9 +30,14 @@ void fd_limit_init(struct app *app)
 			rl.rlim_cur > 2 * RESERVE ? rl.rlim_cur - RESERVE : rl.rlim_cur / 2;
 }
 
+static size_t used(const struct app *app)
+{
+	return app->n_conns + app->n_udp_targets;
+}
+
 bool fd_limit_room(struct app *app)
 {
-	if (app->n_conns < app->conns_max)
+	if (used(app) < app->conns_max)
 		return true;
 	fd_limit_reached(app, EMFILE);
 	return false;
@@ -44,5 +49,5 @@ void fd_limit_reached(struct app *app, int err)
 		tt_warn(app->log,
 			"no room for more than %zu connections: %s (ulimit -n, LimitNOFILE=); new "
 			"ones wait until others have ended",
-			app->n_conns, strerror(err));
+			used(app), strerror(err));
 }

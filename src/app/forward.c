@@ -145,7 +145,9 @@ int forward_add(struct app *app, const struct conf_forward *conf, const struct t
 
 void forward_cancel(struct app *app, struct forward *f, const struct tt_log *log)
 {
-	tt_info(log, "tunnel %s: closed; connections that are open stay", f->conf.name);
+	tt_info(log, "tunnel %s: closed; %s", f->conf.name,
+		f->conf.proto == CONF_UDP ? "its UDP flows have ended"
+					  : "connections that are open stay");
 	take_out(app, f);
 }
 

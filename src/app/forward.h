@@ -22,7 +22,7 @@ struct forward {
  */
 int forwards_open(struct app *app);
 
-/** Stops listening for all of them. Their connections stay. */
+/** Stops listening for all of them. Their connections stay, UDP flows end. */
 void forwards_close(struct app *app);
 
 /**
@@ -32,7 +32,7 @@ void forwards_close(struct app *app);
  */
 int forward_add(struct app *app, const struct conf_forward *conf, const struct tt_log *log);
 
-/** Closes it: its listeners end, its connections stay. */
+/** Closes it: its listeners end, its connections stay; UDP flows, which share its socket, end. */
 void forward_cancel(struct app *app, struct forward *f, const struct tt_log *log);
 
 /** The one of this name, NULL when there is none. */

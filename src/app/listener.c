@@ -11,7 +11,9 @@
 #include "fd_limit.h"
 #include "forward.h"
 #include "net.h"
+#include "net_udp.h"
 #include "tt_err.h"
+#include "udp.h"
 
 #define RETRY TT_S(5)
 /* Out of descriptors: no accept for this long, and then a look whether some were given back. */
@@ -26,6 +28,7 @@ struct listener {
 	bool v6_only;
 	int fd; /* -1: not open, tried again at the timer */
 	struct loop_watch *watch;
+	struct udp_entry *udp; /* of a UDP forward, while fd is open */
 	struct app_timer timer;
 	int err; /* why it is not open, as complained about */
 };
@@ -62,22 +65,55 @@ static void on_connection(void *user, unsigned events)
 	}
 }
 
+static void on_datagrams(void *user, unsigned events)
+{
+	struct listener *l = user;
+
+	(void)events;
+	udp_entry_ready(l->udp);
+}
+
+static void close_socket(struct listener *l)
+{
+	loop_watch_free(l->watch);
+	l->watch = NULL;
+	udp_entry_free(l->udp);
+	l->udp = NULL;
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+/* TT_OK, or an error with errno. */
+static int open_socket(struct listener *l)
+{
+	const struct conf_forward *f = &l->forward->conf;
+	bool udp = f->proto == CONF_UDP;
+
+	l->fd = udp ? net_udp_bind(&l->addr, f->listen_port, l->v6_only)
+		    : net_listen(&l->addr, f->listen_port, l->v6_only);
+	if (l->fd < 0)
+		return TT_EIO;
+	int rc = udp ? udp_entry_new(&l->udp, l->app, l->forward, l->fd) : TT_OK;
+	if (rc != TT_OK)
+		return rc;
+	return loop_watch_new(
+		&l->watch, l->app->loop, l->fd, LOOP_READ, udp ? on_datagrams : on_connection, l);
+}
+
 static int open_one(struct listener *l, const struct tt_log *log)
 {
 	const struct conf_forward *f = &l->forward->conf;
 	char text[TT_ADDR_TEXT_MAX];
 
-	l->fd = net_listen(&l->addr, f->listen_port, l->v6_only);
-	if (l->fd >= 0 && loop_watch_new(&l->watch, l->app->loop, l->fd, LOOP_READ, on_connection,
-				  l) == TT_OK) {
-		tt_info(log, "tunnel %s: listening on %s port %u for %s:%u", f->name,
-			tt_addr_format(&l->addr, text), f->listen_port, f->host, f->port);
+	if (open_socket(l) == TT_OK) {
+		tt_info(log, "tunnel %s: listening on %s port %u%s for %s:%u", f->name,
+			tt_addr_format(&l->addr, text), f->listen_port,
+			f->proto == CONF_UDP ? "/udp" : "", f->host, f->port);
 		return TT_OK;
 	}
 	int err = errno;
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
+	close_socket(l);
 	if (!l->err) {
 		const char *hint = err == EADDRINUSE
 					   ? "; another program has this port, choose another one"
@@ -155,9 +191,7 @@ int listener_open(struct app *app, struct forward *f, const struct tt_log *log)
 
 static void listener_free(struct listener *l)
 {
-	loop_watch_free(l->watch);
-	if (l->fd >= 0)
-		close(l->fd);
+	close_socket(l);
 	app_timer_drop(l->app, &l->timer);
 	free(l);
 }
@@ -187,10 +221,11 @@ void listener_describe(const struct app *app, const struct forward *f, char *dst
 		if (l->forward != f)
 			continue;
 		bool v6 = l->addr.family == 6;
-		n += (size_t)snprintf(dst + n, cap - n, "%s%s%s%s:%u%s%s%s", n ? ", " : "",
+		n += (size_t)snprintf(dst + n, cap - n, "%s%s%s%s:%u%s%s%s%s", n ? ", " : "",
 			v6 ? "[" : "", tt_addr_format(&l->addr, text), v6 ? "]" : "",
-			f->conf.listen_port, l->fd < 0 ? " (" : "",
-			l->fd < 0 ? strerror(l->err) : "", l->fd < 0 ? ")" : "");
+			f->conf.listen_port, f->conf.proto == CONF_UDP ? "/udp" : "",
+			l->fd < 0 ? " (" : "", l->fd < 0 ? strerror(l->err) : "",
+			l->fd < 0 ? ")" : "");
 	}
 }
 

@@ -41,13 +41,13 @@ struct tt_addr net_addr_of(const struct sockaddr_storage *ss, uint16_t *port)
 	return (struct tt_addr){0};
 }
 
-static int stream_socket(const struct tt_addr *addr)
+int net_socket(const struct tt_addr *addr, int type)
 {
-	return socket(addr->family == 4 ? AF_INET : AF_INET6,
-		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return socket(
+		addr->family == 4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static int fail_close(int fd)
+int net_fail_close(int fd)
 {
 	int saved = errno;
 	close(fd);
@@ -55,35 +55,60 @@ static int fail_close(int fd)
 	return -1;
 }
 
-int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only)
+int net_bind(int fd, const struct tt_addr *addr, uint16_t port, bool v6_only)
 {
 	struct sockaddr_storage ss;
-	int one = 1, only = v6_only;
-	int fd = stream_socket(addr);
+	int only = v6_only;
+	socklen_t len = net_sockaddr(addr, port, &ss);
+
+	if (addr->family == 6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	return bind(fd, (struct sockaddr *)&ss, len);
+}
+
+int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only)
+{
+	int one = 1;
+	int fd = net_socket(addr, SOCK_STREAM);
 
 	if (fd < 0)
 		return -1;
-	socklen_t len = net_sockaddr(addr, port, &ss);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (addr->family == 6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, BACKLOG) != 0)
-		return fail_close(fd);
+	if (net_bind(fd, addr, port, v6_only) != 0 || listen(fd, BACKLOG) != 0)
+		return net_fail_close(fd);
 	return fd;
 }
 
 int net_connect(const struct tt_addr *addr, uint16_t port, bool *done)
 {
 	struct sockaddr_storage ss;
-	int fd = stream_socket(addr);
+	int fd = net_socket(addr, SOCK_STREAM);
 
 	if (fd < 0)
 		return -1;
 	socklen_t len = net_sockaddr(addr, port, &ss);
 	*done = connect(fd, (struct sockaddr *)&ss, len) == 0;
 	if (!*done && errno != EINPROGRESS)
-		return fail_close(fd);
+		return net_fail_close(fd);
 	return fd;
+}
+
+enum close_reason net_close_reason(int err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+		return REASON_REFUSED_BY_TARGET;
+	case ETIMEDOUT:
+		return REASON_TARGET_TIMEOUT;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL:
+		return REASON_LIMIT;
+	default:
+		return REASON_TARGET_UNREACHABLE;
+	}
 }
 
 int net_pair(int fds[2])

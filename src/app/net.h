@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "reason.h"
 #include "tt_addr.h"
 
 /** Fills ss for an address and port; returns its length. */
@@ -13,6 +14,15 @@ socklen_t net_sockaddr(const struct tt_addr *addr, uint16_t port, struct sockadd
 
 /** The address and port of a socket address of family AF_INET or AF_INET6; family 0 for others. */
 struct tt_addr net_addr_of(const struct sockaddr_storage *ss, uint16_t *port);
+
+/** A non-blocking, close-on-exec socket of this type for the address's family, or -1 with errno. */
+int net_socket(const struct tt_addr *addr, int type);
+
+/** Closes fd and keeps errno. Returns -1. */
+int net_fail_close(int fd);
+
+/** Binds fd. `v6_only` is for IPv6. 0, or -1 with errno. */
+int net_bind(int fd, const struct tt_addr *addr, uint16_t port, bool v6_only);
 
 /** A non-blocking, close-on-exec TCP socket that listens, or -1 with errno. */
 int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only);
@@ -22,6 +32,9 @@ int net_connect(const struct tt_addr *addr, uint16_t port, bool *done);
 
 /** Two streams without blocking that are joined, close-on-exec. 0, or -1 with errno. */
 int net_pair(int fds[2]);
+
+/** Why a connect that failed with this errno did. */
+enum close_reason net_close_reason(int err);
 
 /** Options of a connected stream: no Nagle delay. */
 void net_tune(int fd);

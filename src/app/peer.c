@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "stats.h"
 #include "tt_err.h"
+#include "udp.h"
 
 /* After toxcore's own queue was full: its packets leave as the peer confirms them. */
 #define QUEUE_RETRY TT_MS(5)
@@ -115,8 +116,12 @@ static void run_actions(struct peer *p)
 {
 	struct session_action a;
 
-	while (session_next_action(p->session, &a))
-		conn_on_action(p->app, p, &a);
+	while (session_next_action(p->session, &a)) {
+		if (a.udp)
+			udp_on_action(p->app, p, &a);
+		else
+			conn_on_action(p->app, p, &a);
+	}
 }
 
 /* Its channels are closed; the sockets of all of them go before their session. */

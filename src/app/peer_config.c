@@ -20,6 +20,7 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 		.channels_max = c->max_connections,
 		.connect_timeout_us = TT_S(c->connect_timeout_s),
 		.idle_timeout_us = TT_S(c->idle_timeout_s),
+		.udp_timeout_us = TT_S(c->udp_timeout_s),
 		.resume_timeout_us = TT_S(c->resume_timeout_s),
 		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
 		.snd_budget = &app->snd_budget,

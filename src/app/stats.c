@@ -27,6 +27,23 @@ const char *stats_role(const struct app *app)
 	return c->serve ? "server" : "client";
 }
 
+static void add_datagrams(struct dgram_stats *sum, const struct dgram_stats *d)
+{
+	sum->flows += d->flows;
+	sum->flows_opened += d->flows_opened;
+	sum->sent += d->sent;
+	sum->received += d->received;
+	sum->bytes_sent += d->bytes_sent;
+	sum->bytes_received += d->bytes_received;
+	sum->packets_sent += d->packets_sent;
+	sum->packets_received += d->packets_received;
+	sum->network_sent += d->network_sent;
+	sum->network_received += d->network_received;
+	sum->malformed += d->malformed;
+	for (size_t i = 0; i < DGRAM_DROP_COUNT; i++)
+		sum->dropped[i] += d->dropped[i];
+}
+
 static void add_session(struct session_stats *sum, const struct session_stats *s)
 {
 	sum->opened += s->opened;
@@ -41,6 +58,8 @@ static void add_session(struct session_stats *sum, const struct session_stats *s
 	sum->restarts += s->restarts;
 	for (size_t i = 0; i < LIMIT_COUNT; i++)
 		sum->limits[i] += s->limits[i];
+	sum->flows_failed += s->flows_failed;
+	add_datagrams(&sum->udp, &s->udp);
 }
 
 static void add_link(struct link_stats *sum, const struct link_stats *l)
@@ -68,7 +87,7 @@ void stats_peer_gone(struct app *app, const struct peer *p)
 
 	session_stats(p->session, &s);
 	link_stats(session_link(p->session), &l);
-	s.active = 0;
+	s.active = s.udp.flows = 0;
 	l.queued_bytes = l.streams = 0;
 	add_session(&app->ended, &s);
 	add_link(&app->ended_links, &l);

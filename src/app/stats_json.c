@@ -54,6 +54,28 @@ static void put_link(cJSON *o, const struct link_stats *l)
 	put_number(o, "malformed", l->malformed);
 }
 
+static void put_datagrams(cJSON *parent, const struct session_stats *s)
+{
+	cJSON *o = cJSON_AddObjectToObject(parent, "udp");
+	const struct dgram_stats *d = &s->udp;
+
+	put_number(o, "flows", d->flows);
+	put_number(o, "flows_total", d->flows_opened);
+	put_number(o, "flows_failed", s->flows_failed);
+	put_number(o, "datagrams_in", d->received);
+	put_number(o, "datagrams_out", d->sent);
+	put_number(o, "payload_in", d->bytes_received);
+	put_number(o, "payload_out", d->bytes_sent);
+	put_number(o, "network_in", d->network_received);
+	put_number(o, "network_out", d->network_sent);
+	put_number(o, "packets_in", d->packets_received);
+	put_number(o, "packets_out", d->packets_sent);
+	put_number(o, "malformed", d->malformed);
+	cJSON *dropped = cJSON_AddObjectToObject(o, "dropped");
+	for (int i = 0; i < DGRAM_DROP_COUNT; i++)
+		put_number(dropped, dgram_drop_name((enum dgram_drop)i), d->dropped[i]);
+}
+
 static void put_channel(void *user, const struct channel *ch)
 {
 	cJSON *list = user, *o = cJSON_CreateObject();
@@ -63,6 +85,7 @@ static void put_channel(void *user, const struct channel *ch)
 	put_number(o, "id", info.ccid);
 	cJSON_AddBoolToObject(o, "opener", info.opener);
 	cJSON_AddStringToObject(o, "state", channel_state_name(info.state));
+	cJSON_AddStringToObject(o, "proto", info.udp ? "udp" : "tcp");
 	cJSON_AddStringToObject(o, "tunnel", info.tunnel);
 	cJSON_AddStringToObject(o, "host", info.host);
 	put_number(o, "port", info.port);
@@ -108,6 +131,7 @@ static void put_peer(cJSON *list, const struct peer *p)
 	put_connections(o, &s);
 	put_limits(cJSON_AddObjectToObject(o, "limits"), &s);
 	put_link(o, &l);
+	put_datagrams(o, &s);
 	session_each_channel(p->session, put_channel, cJSON_AddArrayToObject(o, "channels"));
 	cJSON_AddItemToArray(list, o);
 }
@@ -134,6 +158,7 @@ char *stats_json(const struct app *app)
 	put_number(root, "channels", t.sessions.active);
 	put_reasons(root, &t.sessions);
 	put_link(cJSON_AddObjectToObject(root, "data"), &t.links);
+	put_datagrams(root, &t.sessions);
 	cJSON *proc = cJSON_AddObjectToObject(root, "process");
 	put_number(proc, "rss_bytes", t.rss_bytes);
 	put_number(proc, "heap_bytes", t.heap_bytes);

@@ -45,6 +45,23 @@ static void put_limits(FILE *f, const struct session_stats *s, uint64_t requests
 	fprintf(f, "\n");
 }
 
+/* Only those reasons that there were. */
+static void put_datagrams(FILE *f, const char *label, const struct session_stats *s)
+{
+	const struct dgram_stats *d = &s->udp;
+
+	fprintf(f, "%s in %llu (%.3f MiB), out %llu (%.3f MiB), %zu flows of %llu, %llu err\n",
+		label, (unsigned long long)d->received, mib(d->bytes_received),
+		(unsigned long long)d->sent, mib(d->bytes_sent), d->flows,
+		(unsigned long long)d->flows_opened, (unsigned long long)s->flows_failed);
+	for (int i = 0; i < DGRAM_DROP_COUNT; i++) {
+		if (d->dropped[i])
+			fprintf(f, "%s dropped %s %llu\n", label,
+				dgram_drop_name((enum dgram_drop)i),
+				(unsigned long long)d->dropped[i]);
+	}
+}
+
 static void put_totals(FILE *f, const struct app *app, const struct stats_totals *t)
 {
 	const struct session_stats *s = &t->sessions;
@@ -65,6 +82,7 @@ static void put_totals(FILE *f, const struct app *app, const struct stats_totals
 		mib(l->bytes_received), mib(l->bytes_sent),
 		ratio(l->bytes_received, l->payload_received),
 		ratio(l->bytes_sent, l->payload_sent));
+	put_datagrams(f, "udp datagrams  ", s);
 	put_limits(f, s, app->limited_requests);
 	fprintf(f, "memory          %.1f MiB resident, %.1f MiB heap\n", mib(t->rss_bytes),
 		mib(t->heap_bytes));
@@ -100,6 +118,7 @@ static void put_peer(FILE *f, const struct peer *p)
 	fprintf(f, "  connections   %llu total, %llu ok, %llu err, %zu active\n",
 		(unsigned long long)s.opened, (unsigned long long)s.ok,
 		(unsigned long long)s.failed, s.active);
+	put_datagrams(f, "  datagrams    ", &s);
 }
 
 char *stats_text(const struct app *app)

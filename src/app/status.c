@@ -140,8 +140,12 @@ static void put_peers(FILE *f, const struct app *app)
 			put_quality(f, &p);
 			put_rates(f, app, &p);
 		}
-		fprintf(f, "; %zu connection%s\n", p.session.active,
+		fprintf(f, "; %zu connection%s", p.session.active,
 			p.session.active == 1 ? "" : "s");
+		if (p.session.udp.flows)
+			fprintf(f, ", %zu UDP flow%s", p.session.udp.flows,
+				p.session.udp.flows == 1 ? "" : "s");
+		fprintf(f, "\n");
 	}
 }
 

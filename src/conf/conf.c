@@ -24,6 +24,7 @@ int conf_new(struct conf **out)
 	c->resume_timeout_s = 600;
 	c->drain_timeout_s = CONF_DRAIN_SECONDS;
 	c->max_connections = 16384;
+	c->udp_timeout_s = 180;
 	c->log_level = TT_LOG_INFO;
 	c->ping_count = 4;
 	c->bench_seconds = CONF_BENCH_SECONDS;

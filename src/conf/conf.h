@@ -119,6 +119,7 @@ struct conf {
 	uint32_t connect_timeout_s, idle_timeout_s, resume_timeout_s; /* idle 0: never */
 	uint32_t drain_timeout_s; /* 0: connections end at once */
 	uint32_t max_connections; /* with one peer at once */
+	uint32_t udp_timeout_s;
 	bool exit_on_failure;
 	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;
@@ -180,9 +181,9 @@ int conf_parse_nodes_json(
 
 /**
  * Checks what concerns the whole once file and options are in: every forward has a server, no two
- * want the same socket, UDP forwards are refused. Fills in what was left open: the target of -L,
- * the default targets, serve and connect, the command from the file's sections when none was given,
- * no UDP where there is a proxy, and the ports of a node. As above; does nothing for -h and -V.
+ * want the same socket. Fills in what was left open: the target of -L, the default targets, serve
+ * and connect, the command from the file's sections when none was given, no UDP where there is a
+ * proxy, and the ports of a node. As above; does nothing for -h and -V.
  */
 int conf_finish(struct conf *c, struct conf_diag *d);
 

@@ -8,7 +8,7 @@
 #include "tt_mem.h"
 
 #define ENTRY_FORM "[tcp:|udp:][LOCALIP:]LOCALPORT:HOST:PORT:TOXID[,TOXID...]"
-#define OPTION_FORM "[BIND:]PORT:HOST:HOSTPORT"
+#define OPTION_FORM "[BIND:]PORT:HOST:HOSTPORT[/udp]"
 
 static const char unix_sockets[] = "unix sockets are not supported by this version";
 
@@ -209,8 +209,6 @@ void conf_forward_check(struct conf_ctx *x)
 			conf_fail(x,
 				"to which server? Give its Tox ID: toxtun client TOXID -L ..., "
 				"or --to TOXID");
-		if (f->proto == CONF_UDP)
-			conf_fail(x, "UDP forwards are not supported by this version");
 		for (size_t j = 0; j < i; j++) {
 			if (conf_forward_collide(f, &c->forwards[j])) {
 				conf_fail(x,

@@ -272,13 +272,14 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("remove-passphrase", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, remove_passphrase, "     (id) keep the identity in plain text again") \
 	LONG("new-passphrase-file", " FILE", CONF_OPT_ARGS, set_path, new_passphrase_file, "\n                              (id) the one to set, in place of asking for it twice") \
 	GROUP("Tunnels") \
-	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh; repeatable") \
+	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh, with /udp behind\n                              it for UDP; repeatable") \
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the -L forwards (or the TOXID of client)") \
 	LONG("allow", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_allow, allow, "    (server) only these peers; repeatable") \
 	LONG("no-bench", "", CONF_OPT_FLAG, set_off, bench, "              (server) do not let peers measure the path to it") \
 	SHORT("k", "kcp-mode", " MODE", 0, set_mode, mode, "         auto (default), default, normal, fast, fast2, fast3") \
 	LONG("connect-timeout", " S", 0, set_seconds, connect_timeout_s, "     seconds to wait for a connection to open (15)") \
 	LONG("idle-timeout", " S", 0, set_seconds_or_never, idle_timeout_s, "        close connections that are idle for so long (0: never)") \
+	LONG("udp-timeout", " S", 0, set_seconds, udp_timeout_s, "         forget UDP flows that are idle for so long (180)") \
 	LONG("resume-timeout", " S", 0, set_seconds, resume_timeout_s, "      keep connections while the peer is away (600)") \
 	LONG("drain-timeout", " S", 0, set_seconds_or_none, drain_timeout_s, "       let connections end for so long at SIGTERM (5)") \
 	LONG("max-connections", " N", 0, set_max_connections, max_connections, "     connections with one peer at once (16384)") \
@@ -320,7 +321,7 @@ static const struct conf_option options[] = {OPTIONS(NO_ROW, SHORT_ROW, LONG_ROW
 #define LONG_HELP(n, arg, fl, f, member, help) "      --" n arg help "\n"
 
 static const char usage[] =
-	"Reach TCP services behind any NAT by the Tox ID of the machine that they run on.\n"
+	"Reach TCP and UDP services behind any NAT by the Tox ID of the machine that they run on.\n"
 	"\n"
 	"Usage:\n"
 	"  toxtun [options] server           accept peers and connect them to services here\n"

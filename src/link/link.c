@@ -17,6 +17,9 @@
  * sides can find out that the path works again. */
 #define UNHEARD_RETRY TT_MS(500)
 
+/* Packets of another kind without an answer, after each of which a probe asks for one. */
+#define FOREIGN_PROBE 1024u
+
 int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 {
 	size_t max = cfg->packet_max ? cfg->packet_max : LINK_PACKET_MAX;
@@ -278,12 +281,9 @@ static bool nonce_rule_stops(const struct link *l, tt_time now)
 	return l->unheard >= LINK_UNHEARD_MAX && now < l->unheard_retry;
 }
 
-static void count_packet(struct link *l, size_t len, tt_time now)
+static void count_unheard(struct link *l, tt_time now)
 {
-	l->sum.packets_sent++;
-	l->sum.bytes_sent += len;
 	l->unheard++;
-	twice_on_packet(&l->m.twice, len);
 	if (l->unheard < LINK_UNHEARD_MAX)
 		return;
 	if (l->unheard == LINK_UNHEARD_MAX)
@@ -309,8 +309,32 @@ size_t link_output(struct link *l, uint8_t *dst, tt_time now)
 		}
 		link_silence_sent(l, now);
 	}
-	count_packet(l, n, now);
+	l->sum.packets_sent++;
+	l->sum.bytes_sent += n;
+	twice_on_packet(&l->m.twice, n);
+	count_unheard(l, now);
 	return n;
+}
+
+tt_time link_foreign_at(const struct link *l, tt_time now)
+{
+	if (l->path == LINK_DOWN)
+		return TT_TIME_NEVER;
+	return nonce_rule_stops(l, now) ? l->unheard_retry : 0;
+}
+
+void link_foreign_sent(struct link *l, tt_time now)
+{
+	count_unheard(l, now);
+	/* Nothing acknowledges them: now and then the peer is asked for a sign of life. */
+	if (l->unheard % FOREIGN_PROBE == 0)
+		l->probe_wanted = true;
+}
+
+void link_foreign_received(struct link *l, tt_time now)
+{
+	l->unheard = 0;
+	link_silence_heard(l, true, now);
 }
 
 /* When the next packet can be made, if nothing happens before. */

@@ -54,9 +54,10 @@ void channel_note_acked(struct channel *ch, tt_time now)
 }
 
 int channel_new(struct channel **out, struct session *s, bool opener, uint32_t ccid,
-	const char *host, uint16_t port, const char *tunnel, tt_time now)
+	const struct channel_target *target, tt_time now)
 {
-	size_t host_len = strlen(host) + 1, tunnel_len = tunnel ? strlen(tunnel) + 1 : 1;
+	const char *tunnel = target->tunnel ? target->tunnel : "";
+	size_t host_len = strlen(target->host) + 1, tunnel_len = strlen(tunnel) + 1;
 	const struct tt_mem *hash_mem = s->mem;
 	const struct tt_hash_key *hash_key = &s->cfg.hash_key;
 	int rc = tt_heap_reserve(&s->timers, s->sum.active + 1);
@@ -70,11 +71,12 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 	ch->ccid = ccid;
 	ch->key = channel_key(opener, ccid);
 	ch->state = opener ? CHANNEL_OPENING : CHANNEL_RESOLVING;
-	ch->port = port;
+	ch->udp = target->proto == WIRE_UDP;
+	ch->port = target->port;
 	ch->opened_at = ch->active_at = now;
-	memcpy(ch->host, host, host_len);
+	memcpy(ch->host, target->host, host_len);
 	ch->tunnel = ch->host + host_len;
-	memcpy(ch->tunnel, tunnel ? tunnel : "", tunnel_len);
+	memcpy(ch->tunnel, tunnel, tunnel_len);
 	tt_heap_node_init(&ch->timer);
 	HASH_ADD(hh, s->channels, key, sizeof(ch->key), ch);
 	if (!ch->hh.tbl) {
@@ -83,10 +85,13 @@ int channel_new(struct channel **out, struct session *s, bool opener, uint32_t c
 	}
 	ch->hashed = true;
 	DL_APPEND(s->all, ch);
-	s->sum.opened++;
 	s->sum.active++;
 	if (s->cfg.slots)
 		s->cfg.slots->used++;
+	if (ch->udp)
+		s->flows[opener]++;
+	else
+		s->sum.opened++;
 	*out = ch;
 	return TT_OK;
 }
@@ -160,6 +165,7 @@ bool session_next_action(struct session *s, struct session_action *out)
 		.n_addrs = ch->n_addrs,
 		.port = ch->port,
 		.bench = ch->bench,
+		.udp = ch->udp,
 	};
 	return true;
 }
@@ -167,6 +173,14 @@ bool session_next_action(struct session *s, struct session_action *out)
 void channel_set_user(struct channel *ch, void *user)
 {
 	ch->user = user;
+}
+
+/* How long it may carry nothing; 0: for ever. A measurement: its whole life. */
+static tt_time idle_timeout(const struct channel *ch)
+{
+	if (ch->udp)
+		return channel_udp_timeout(ch);
+	return ch->bench ? SESSION_BENCH_TIME : ch->session->cfg.idle_timeout_us;
 }
 
 void channel_opened(struct channel *ch, tt_time now)
@@ -178,8 +192,8 @@ void channel_opened(struct channel *ch, tt_time now)
 	ch->addrs = NULL;
 	ch->n_addrs = 0;
 	ch->active_at = now;
-	s->sum.ok++;
-	tt_time limit = ch->bench ? SESSION_BENCH_TIME : s->cfg.idle_timeout_us;
+	s->sum.ok += !ch->udp;
+	tt_time limit = idle_timeout(ch);
 	tt_heap_set(&s->timers, &ch->timer, limit ? now + limit : TT_TIME_NEVER);
 	channel_want(ch, ACTION_OPENED);
 	channel_progress(ch, now);
@@ -196,13 +210,20 @@ void channel_close(struct channel *ch, enum close_reason why)
 	ch->reason = why;
 	link_stream_free(ch->stream);
 	ch->stream = NULL;
+	dgram_flow_free(ch->flow);
+	ch->flow = NULL;
 	tt_heap_set(&s->timers, &ch->timer, TT_TIME_NEVER);
 	s->sum.active--;
 	if (s->cfg.slots)
 		s->cfg.slots->used--;
 	s->measuring -= ch->bench != 0;
-	s->sum.failed += !was_open;
-	s->sum.reasons[why]++;
+	if (ch->udp) {
+		s->flows[ch->opener]--;
+		s->sum.flows_failed += !was_open;
+	} else {
+		s->sum.failed += !was_open;
+		s->sum.reasons[why]++;
+	}
 	if (!orderly)
 		ch->actions = 0; /* nothing else matters any more */
 	channel_want(ch, ACTION_CLOSED);
@@ -266,7 +287,7 @@ void channel_progress(struct channel *ch, tt_time now)
 
 void channel_input_fin(struct channel *ch, const struct wire_fin *fin, tt_time now)
 {
-	if (ch->in != HALF_OPEN) {
+	if (ch->udp || ch->in != HALF_OPEN) { /* datagrams have no end */
 		channel_reset(ch, REASON_PROTOCOL_ERROR);
 		return;
 	}
@@ -314,9 +335,9 @@ void channel_on_timer(struct channel *ch, tt_time now)
 	}
 	/* idle time-out: the bytes that moved since only moved active_at; silence while the peer is
 	 * offline is not the application's */
-	tt_time due = ch->active_at + s->cfg.idle_timeout_us;
+	tt_time due = ch->active_at + idle_timeout(ch);
 	if (s->path == LINK_DOWN)
-		due = now + s->cfg.idle_timeout_us;
+		due = now + idle_timeout(ch);
 	if (due <= now)
 		channel_reset(ch, REASON_IDLE_TIMEOUT);
 	else
@@ -326,7 +347,7 @@ void channel_on_timer(struct channel *ch, tt_time now)
 /* Fast open: bytes may follow the syn at once when the peer takes them before its ack. */
 static bool may_send(const struct channel *ch)
 {
-	if (ch->out != HALF_OPEN)
+	if (ch->udp || ch->out != HALF_OPEN)
 		return false;
 	return ch->state == CHANNEL_OPEN ||
 	       (ch->state == CHANNEL_OPENING && (ch->session->peer_caps & WIRE_CAP_FAST_OPEN));
@@ -353,7 +374,7 @@ void channel_send_eof(struct channel *ch, tt_time now)
 			.bytes = ch->out_bytes,
 			.seen = ch->in != HALF_OPEN}};
 
-	if (ch->state == CHANNEL_CLOSED || ch->out != HALF_OPEN)
+	if (ch->udp || ch->state == CHANNEL_CLOSED || ch->out != HALF_OPEN)
 		return;
 	ch->out = HALF_FIN;
 	if (ch->first == FIRST_NOBODY)
@@ -365,7 +386,8 @@ void channel_send_eof(struct channel *ch, tt_time now)
 
 int channel_recv_peek(const struct channel *ch, struct iovec *iov, int cap)
 {
-	return ch->state == CHANNEL_OPEN ? link_stream_recv_peek(ch->stream, iov, cap) : 0;
+	return ch->state == CHANNEL_OPEN && ch->stream ? link_stream_recv_peek(ch->stream, iov, cap)
+						       : 0;
 }
 
 void channel_recv_consume(struct channel *ch, size_t n, tt_time now)
@@ -409,6 +431,7 @@ void channel_info(const struct channel *ch, struct channel_info *out)
 	*out = (struct channel_info){
 		.ccid = ch->ccid,
 		.opener = ch->opener,
+		.udp = ch->udp,
 		.state = ch->state,
 		.reason = ch->reason,
 		.bytes_in = ch->in_bytes,

@@ -7,6 +7,7 @@ const char *session_limit_name(enum session_limit l)
 		[LIMIT_HALF_OPEN] = "half_open",
 		[LIMIT_OPENING] = "opening",
 		[LIMIT_MEASURING] = "measurements",
+		[LIMIT_FLOWS] = "flows",
 		[LIMIT_CONTROL] = "control",
 		[LIMIT_HELLOS] = "hellos",
 		[LIMIT_ANSWERS] = "answers",

@@ -13,6 +13,7 @@ enum session_limit {
 	LIMIT_HALF_OPEN, /* channels: refused, more would not be connected yet */
 	LIMIT_OPENING,   /* channels: refused, too many a second */
 	LIMIT_MEASURING, /* channels: refused, more measurements at once */
+	LIMIT_FLOWS,     /* channels: refused, more flows of datagrams at once */
 	LIMIT_CONTROL,   /* friend messages: dropped, too many maps a second */
 	LIMIT_HELLOS,    /* hellos: passed over, too many a second */
 	LIMIT_ANSWERS,   /* syns: passed over, too many of our answers are not confirmed */
@@ -24,7 +25,7 @@ enum session_limit {
 /** As the statistics say it: "channels", "half_open" ... */
 const char *session_limit_name(enum session_limit l);
 
-/** Channels that all sessions have open; each takes a descriptor. */
+/** Channels that all sessions have open; each takes at most one descriptor. */
 struct session_slots {
 	size_t cap, used;
 };

@@ -16,6 +16,11 @@ static uint32_t crc_number(uint32_t crc, uint64_t v, int bytes)
 	return (uint32_t)crc32(crc, le, (uInt)bytes);
 }
 
+static bool conv_in_use(const struct session *s, uint32_t conv)
+{
+	return link_conv_in_use(s->link, conv) || dgram_conv_in_use(&s->dgrams, conv);
+}
+
 /*
  * A conv must not be used again while segments of its former owner may still be about: it comes
  * from a checksum over who, where to, which channel and when, and is taken again with the next
@@ -30,7 +35,7 @@ static uint32_t choose_conv(const struct session *s, const struct channel *ch, t
 	crc = crc_number(crc, ch->ccid, 4);
 	for (uint64_t ms = s->cfg.epoch_ms + now / 1000;; ms++) {
 		uint32_t conv = (crc_number(crc, ms, 8) & 0x7fffffffu) | s->conv_bit;
-		if (conv != 0 && !link_conv_in_use(s->link, conv))
+		if (conv != 0 && !conv_in_use(s, conv))
 			return conv;
 	}
 }
@@ -42,6 +47,27 @@ static uint32_t choose_ccid(struct session *s)
 			s->last_ccid = 1;
 	} while (channel_find(s, true, s->last_ccid));
 	return s->last_ccid;
+}
+
+/* What carries the channel's bytes. */
+static int new_carrier(struct channel *ch, uint32_t conv, tt_time now)
+{
+	struct session *s = ch->session;
+	return ch->udp ? dgram_flow_new(&ch->flow, &s->dgrams, conv, ch)
+		       : link_stream_new(&ch->stream, s->link, conv, ch, now);
+}
+
+static uint32_t carrier_conv(const struct channel *ch)
+{
+	return ch->udp ? dgram_flow_conv(ch->flow) : link_stream_conv(ch->stream);
+}
+
+static int move_carrier(struct channel *ch, uint32_t conv)
+{
+	if (conv != carrier_conv(ch) && conv_in_use(ch->session, conv))
+		return TT_EEXIST;
+	return ch->udp ? dgram_flow_set_conv(ch->flow, conv)
+		       : link_stream_set_conv(ch->stream, conv);
 }
 
 static void discard(struct channel *ch)
@@ -60,16 +86,20 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 		return TT_EAGAIN;
 	if (t->proto == WIRE_BENCH && !(s->peer_caps & WIRE_CAP_BENCH))
 		return TT_ENOTSUP; /* it would take the syn for a broken one */
+	if (t->proto == WIRE_UDP && !(s->peer_caps & WIRE_CAP_UDP))
+		return TT_ENOTSUP;
+	if (t->proto == WIRE_UDP)
+		session_make_room_for_flow(s);
 	if (s->sum.active >= s->cfg.channels_max)
 		return TT_ELIMIT;
 	if (strlen(t->host) > WIRE_HOST_MAX || t->host[0] == '\0')
 		return TT_EINVAL;
 	struct channel *ch;
-	int rc = channel_new(&ch, s, true, choose_ccid(s), t->host, t->port, t->tunnel, now);
+	int rc = channel_new(&ch, s, true, choose_ccid(s), t, now);
 	if (rc != TT_OK)
 		return rc;
 	uint32_t conv = choose_conv(s, ch, now);
-	rc = link_stream_new(&ch->stream, s->link, conv, ch, now);
+	rc = new_carrier(ch, conv, now);
 	if (rc != TT_OK) {
 		discard(ch);
 		return rc;
@@ -77,7 +107,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 	syn->version = WIRE_VERSION;
 	syn->ccid = ch->ccid;
 	syn->conv = conv;
-	syn->proto = t->proto == WIRE_BENCH ? WIRE_BENCH : WIRE_TCP;
+	syn->proto = t->proto ? t->proto : WIRE_TCP;
 	syn->port = t->port;
 	memcpy(syn->host, t->host, strlen(t->host) + 1);
 	wire_text_copy(syn->tunnel, sizeof(syn->tunnel), t->tunnel ? t->tunnel : "");
@@ -103,7 +133,7 @@ void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time no
 		channel_reset(ch, REASON_PROTOCOL_ERROR);
 		return;
 	}
-	int rc = link_stream_set_conv(ch->stream, ack->conv);
+	int rc = move_carrier(ch, ack->conv);
 	if (rc != TT_OK) {
 		channel_reset(ch, rc == TT_ENOMEM ? REASON_LIMIT : REASON_PROTOCOL_ERROR);
 		return;
@@ -115,9 +145,13 @@ void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time no
 static void refuse(
 	struct session *s, const struct wire_syn *syn, enum close_reason why, tt_time now)
 {
-	s->sum.opened++;
-	s->sum.failed++;
-	s->sum.reasons[why]++;
+	if (syn->proto == WIRE_UDP) {
+		s->sum.flows_failed++;
+	} else {
+		s->sum.opened++;
+		s->sum.failed++;
+		s->sum.reasons[why]++;
+	}
 	if (session_may_log(s, now))
 		tt_warn(s->log, "channel: peer=%s refused target=%s:%u reason=%s", s->tag,
 			syn->host, syn->port, reason_name(why));
@@ -134,7 +168,7 @@ static enum close_reason judge_measuring(const struct session *s, enum wire_benc
 static enum close_reason judge_target(
 	const struct session *s, const struct wire_syn *syn, const struct tt_addr *literal)
 {
-	if (syn->proto != WIRE_TCP)
+	if (syn->proto != WIRE_TCP && syn->proto != WIRE_UDP)
 		return REASON_UNSUPPORTED;
 	if (syn->port == 0)
 		return REASON_PROTOCOL_ERROR;
@@ -145,12 +179,15 @@ static enum close_reason judge_target(
 }
 
 /* Counts the limit that is reached. */
-static enum close_reason judge_limits(struct session *s, enum wire_bench bench, tt_time now)
+static enum close_reason judge_limits(
+	struct session *s, const struct wire_syn *syn, enum wire_bench bench, tt_time now)
 {
 	enum session_limit l = LIMIT_COUNT;
 
 	if (bench && s->measuring >= SESSION_BENCH_MAX)
 		l = LIMIT_MEASURING;
+	else if (syn->proto == WIRE_UDP && s->flows[false] >= SESSION_FLOWS_MAX)
+		l = LIMIT_FLOWS;
 	else if (s->half_open >= SESSION_HALF_OPEN_MAX)
 		l = LIMIT_HALF_OPEN;
 	else if (s->sum.active >= s->cfg.channels_max ||
@@ -174,7 +211,7 @@ static enum close_reason judge(struct session *s, const struct wire_syn *syn, en
 		return REASON_SHUTDOWN;
 	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
 							 : judge_target(s, syn, literal);
-	return why == REASON_NONE ? judge_limits(s, bench, now) : why;
+	return why == REASON_NONE ? judge_limits(s, syn, bench, now) : why;
 }
 
 static void ask_resolver(struct channel *ch)
@@ -236,8 +273,8 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	}
 	tt_addr_parse(syn->host, &literal);
 	enum close_reason why = judge(s, syn, bench, &literal, now);
-	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, syn->host, syn->port,
-					  syn->tunnel, now) != TT_OK)
+	struct channel_target t = {syn->proto, syn->host, syn->port, syn->tunnel};
+	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, &t, now) != TT_OK)
 		why = REASON_LIMIT;
 	if (why != REASON_NONE) {
 		refuse(s, syn, why, now);
@@ -247,8 +284,8 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	s->half_open++;
 	ch->bench = bench;
 	s->measuring += bench != 0;
-	uint32_t conv = link_conv_in_use(s->link, syn->conv) ? choose_conv(s, ch, now) : syn->conv;
-	if (link_stream_new(&ch->stream, s->link, conv, ch, now) != TT_OK) {
+	uint32_t conv = conv_in_use(s, syn->conv) ? choose_conv(s, ch, now) : syn->conv;
+	if (new_carrier(ch, conv, now) != TT_OK) {
 		channel_reset(ch, REASON_LIMIT);
 		return;
 	}
@@ -317,7 +354,7 @@ void channel_dialed(struct channel *ch, enum close_reason why_not, tt_time now)
 		return;
 	}
 	struct wire_msg msg = {.type = WIRE_ACK,
-		.ack = {.ccid = ch->ccid, .scid = ch->ccid, .conv = link_stream_conv(ch->stream)}};
+		.ack = {.ccid = ch->ccid, .scid = ch->ccid, .conv = carrier_conv(ch)}};
 	session_push(s, &msg);
 	channel_opened(ch, now);
 }

@@ -15,6 +15,9 @@ _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "pa
 #define LOG_BURST 10
 #define LOG_INTERVAL TT_S(5)
 #define HELLO_INTERVAL TT_S(1)
+/* Packets of datagrams that leave before the streams have a turn: datagrams are more urgent, but a
+ * flood of them must not keep the acknowledgements of a download for ever. */
+#define DGRAM_RUN_MAX 4
 
 static void fill_defaults(struct session_config *cfg)
 {
@@ -22,6 +25,8 @@ static void fill_defaults(struct session_config *cfg)
 		cfg->channels_max = SESSION_CHANNELS_MAX;
 	if (!cfg->connect_timeout_us)
 		cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT;
+	if (!cfg->udp_timeout_us)
+		cfg->udp_timeout_us = SESSION_UDP_TIMEOUT;
 	if (!cfg->resume_timeout_us)
 		cfg->resume_timeout_us = SESSION_RESUME_TIMEOUT;
 }
@@ -49,6 +54,8 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		.burst = SESSION_OPEN_BURST, .interval_us = TT_S(1) / SESSION_OPEN_RATE};
 	control_init(&s->control, s->mem);
 	tt_heap_init(&s->timers, s->mem);
+	dgrams_init(&s->dgrams, s->mem, &cfg->hash_key, cfg->snd_budget, cfg->rcv_budget);
+	s->packet_max = LINK_PACKET_MAX;
 	struct link_config lc = {.mode = cfg->mode,
 		.snd_budget = cfg->snd_budget,
 		.rcv_budget = cfg->rcv_budget,
@@ -76,6 +83,7 @@ void session_free(struct session *s)
 		channel_release(ch);
 	}
 	link_free(s->link);
+	dgrams_clear(&s->dgrams);
 	control_clear(&s->control);
 	tt_heap_clear(&s->timers);
 	tt_free(s->mem, s);
@@ -257,6 +265,7 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	memcpy(own->peer_proof, cfg->peer_proof, WIRE_PROOF_LEN);
 	own->connect_timeout_us = cfg->connect_timeout_us;
 	own->idle_timeout_us = cfg->idle_timeout_us;
+	own->udp_timeout_us = cfg->udp_timeout_us;
 	own->resume_timeout_us = cfg->resume_timeout_us;
 	fill_defaults(own);
 	if (lacks_proof(s) && s->peer_hello)
@@ -292,6 +301,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	s->peer_caps = h->caps;
 	s->peer_hello = true;
 	link_set_packet_max(s->link, h->packet_max);
+	s->packet_max = h->packet_max < LINK_PACKET_MAX ? h->packet_max : LINK_PACKET_MAX;
 	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
 	if (!h->seen) /* so that it learns that its own has arrived */
 		repeat_hello(s);
@@ -399,7 +409,7 @@ static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
 {
 	struct wire_msg msg = {.type = WIRE_HELLO,
 		.hello = {.version = WIRE_VERSION,
-			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH,
+			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH | WIRE_CAP_UDP,
 			.packet_max = LINK_PACKET_MAX,
 			.seen = s->peer_hello,
 			.has_proof = s->cfg.has_proof}};
@@ -466,6 +476,8 @@ static void collect_ready(struct session *s, tt_time now)
 
 int session_packet_input(struct session *s, const uint8_t *pkt, size_t len, tt_time now)
 {
+	if (len > 0 && pkt[0] == WIRE_ID_DGRAM)
+		return session_dgram_input(s, pkt, len, now);
 	int rc = link_input(s->link, pkt, len, now);
 	collect_ready(s, now);
 	return rc;
@@ -473,16 +485,23 @@ int session_packet_input(struct session *s, const uint8_t *pkt, size_t len, tt_t
 
 size_t session_packet_output(struct session *s, uint8_t *dst, tt_time now)
 {
-	size_t n = link_output(s->link, dst, now);
+	size_t n = s->dgram_run < DGRAM_RUN_MAX ? session_dgram_output(s, dst, now) : 0;
+	if (n > 0) {
+		s->dgram_run++;
+		return n;
+	}
+	s->dgram_run = 0;
+	n = link_output(s->link, dst, now);
 	/* What has just left may have been the last that a stream had, with more in its socket. */
 	if (n == 0)
 		collect_ready(s, now);
-	return n;
+	return n > 0 ? n : session_dgram_output(s, dst, now);
 }
 
 tt_time session_deadline(const struct session *s)
 {
 	tt_time d = tt_time_min(link_deadline(s->link), tt_heap_deadline(&s->timers));
+	d = tt_time_min(d, session_dgram_deadline(s));
 	if (s->sum.active > 0)
 		d = tt_time_min(d, s->resume_at);
 	return d;
@@ -490,6 +509,7 @@ tt_time session_deadline(const struct session *s)
 
 void session_on_deadline(struct session *s, tt_time now)
 {
+	dgrams_on_deadline(&s->dgrams, now);
 	while (tt_heap_deadline(&s->timers) <= now) {
 		struct tt_heap_node *node = tt_heap_first(&s->timers);
 		channel_on_timer(
@@ -519,6 +539,8 @@ void session_each_channel(
 void session_stats(const struct session *s, struct session_stats *out)
 {
 	*out = s->sum;
+	out->active -= s->flows[false] + s->flows[true];
+	dgrams_stats(&s->dgrams, &out->udp);
 	out->online = session_ready(s);
 	memcpy(out->peer_name, s->peer_name, sizeof(out->peer_name));
 }

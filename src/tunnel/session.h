@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "dgram.h"
 #include "limits.h"
 #include "link.h"
 #include "reason.h"
@@ -48,6 +49,9 @@
 #define SESSION_RESOLVE_MAX 16      /* names that are being resolved for one peer; others wait */
 #define SESSION_BENCH_MAX 4         /* of them, measurements that the peer asked for */
 #define SESSION_BENCH_TIME TT_S(90) /* after which such a measurement is cut off */
+#define SESSION_FLOWS_MAX 1024      /* flows of datagrams that each side may have opened */
+#define SESSION_UDP_TIMEOUT TT_S(180)
+#define SESSION_UDP_UNANSWERED TT_S(60) /* at most, while datagrams have gone one way only */
 #define SESSION_CONNECT_TIMEOUT TT_S(15)
 #define SESSION_RESUME_TIMEOUT TT_S(600)
 
@@ -70,6 +74,7 @@ struct session_config {
 	size_t channels_max;                /* 0: SESSION_CHANNELS_MAX */
 	tt_time connect_timeout_us;         /* 0: SESSION_CONNECT_TIMEOUT */
 	tt_time idle_timeout_us;            /* 0: never */
+	tt_time udp_timeout_us;             /* 0: SESSION_UDP_TIMEOUT */
 	tt_time resume_timeout_us;          /* 0: SESSION_RESUME_TIMEOUT */
 	uint64_t epoch_ms; /* milliseconds since a fixed base when `now` was 0, for conv */
 	/* What the channels of all sessions may hold, borrowed, may be NULL. */
@@ -169,6 +174,7 @@ struct session_action {
 	size_t n_addrs;
 	uint16_t port;
 	enum wire_bench bench; /* DIAL: what measures in place of a target; 0: the target */
+	bool udp;              /* the channel carries datagrams: the channel_dgram_ functions */
 };
 
 /** Takes the next action; false when there is none. */
@@ -180,7 +186,7 @@ bool session_has_action(const struct session *s);
 /* ---- channels ---- */
 
 struct channel_target {
-	enum wire_proto proto; /* WIRE_BENCH, else TCP */
+	enum wire_proto proto; /* WIRE_TCP, WIRE_UDP or WIRE_BENCH; 0: WIRE_TCP */
 	const char *host; /* as the peer will resolve it, no brackets; BENCH: what shall measure */
 	uint16_t port;    /* BENCH: 0 */
 	const char *tunnel; /* the forward's name, may be NULL */
@@ -189,7 +195,8 @@ struct channel_target {
 /**
  * Opens a channel. TT_OK, TT_EAGAIN while the session is not ready, TT_ELIMIT, TT_ENOMEM, TT_EINVAL
  * for a host or port that cannot be said, TT_ENOTSUP for a proto that the peer does not know.
- * `user` comes back in every action.
+ * `user` comes back in every action. One more channel of datagrams than SESSION_FLOWS_MAX ends the
+ * one of ours that was unused for longest (REASON_LIMIT).
  */
 int session_open(struct session *s, const struct channel_target *t, struct channel **out,
 	void *user, tt_time now);
@@ -218,6 +225,21 @@ void channel_send_eof(struct channel *ch, tt_time now);
 int channel_recv_peek(const struct channel *ch, struct iovec *iov, int cap);
 void channel_recv_consume(struct channel *ch, size_t n, tt_time now);
 
+/*
+ * A channel of WIRE_UDP carries datagrams in place of bytes: unreliable, unordered, each whole or
+ * not at all. They may be sent from session_open on. ACTION_READY says that some have come, also
+ * before ACTION_OPENED where the opener is. Such a channel has no orderly end: it is cut off, or
+ * falls silent for its time-out.
+ */
+
+/** Queues a datagram for the peer. False: it was dropped, and counted. */
+bool channel_dgram_send(struct channel *ch, const void *data, size_t len, tt_time now);
+
+/** The oldest datagram from the peer, until channel_dgram_done; NULL when there is none to take. */
+const struct datagram *channel_dgram_next(const struct channel *ch);
+/** It was handed on; with `delivered` false the socket did not take it. */
+void channel_dgram_done(struct channel *ch, bool delivered, tt_time now);
+
 /** Cuts the channel off, both directions, now. ACTION_CLOSED follows. */
 void channel_abort(struct channel *ch, enum close_reason why, tt_time now);
 
@@ -234,10 +256,11 @@ enum channel_state {
 
 struct channel_info {
 	uint32_t ccid;
-	bool opener;
+	bool opener, udp;
 	enum channel_state state;
 	enum close_reason reason;
-	uint64_t bytes_in, bytes_out; /* from and to the peer, payload */
+	uint64_t bytes_in, bytes_out; /* from and to the peer, payload; datagrams that were dropped
+					 on this side are not in it */
 	tt_time opened_at;            /* when session_open or the SYN was handled */
 	const char *host;             /* the channel's */
 	uint16_t port;
@@ -253,10 +276,12 @@ void session_each_channel(
 	const struct session *s, void (*each)(void *user, const struct channel *ch), void *user);
 
 struct session_stats {
-	uint64_t opened; /* channels ever asked for, by either side */
-	uint64_t ok;     /* of them, those that got open */
-	uint64_t failed; /* of them, those that did not */
-	size_t active;   /* not closed */
+	uint64_t opened;       /* channels ever asked for, by either side */
+	uint64_t ok;           /* of them, those that got open */
+	uint64_t failed;       /* of them, those that did not */
+	size_t active;         /* not closed */
+	uint64_t flows_failed; /* channels of datagrams, which are in none of the above */
+	struct dgram_stats udp;
 	uint64_t reasons[REASON_COUNT];
 	uint64_t control_sent, control_received, control_malformed;
 	uint64_t restarts; /* of the peer */

@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "control.h"
+#include "dgram.h"
 #include "session.h"
 #include "tt_heap.h"
 
@@ -40,7 +41,8 @@ struct channel {
 	uint64_t key; /* of the hash: opener << 32 | ccid */
 	UT_hash_handle hh;
 	void *user;
-	struct link_stream *stream; /* NULL once closed */
+	struct link_stream *stream; /* NULL once closed, and of datagrams */
+	struct dgram_flow *flow;    /* of datagrams, in place of the stream; NULL once closed */
 
 	uint32_t ccid;
 	bool opener;
@@ -48,6 +50,7 @@ struct channel {
 	bool hashed;     /* in session->channels: the peer may still speak of it */
 	bool half_open;  /* counted in session->half_open */
 	bool resolving;  /* counted in session->resolving */
+	bool udp;        /* carries datagrams; counted in session->flows */
 	enum wire_bench bench; /* counted in session->measuring; 0 for targets and for the opener */
 	enum channel_state state;
 	enum close_reason reason;
@@ -83,6 +86,9 @@ struct session {
 	uint32_t conv_bit; /* bit 31 of the convs that we propose */
 
 	struct link *link;
+	struct dgrams dgrams;
+	unsigned dgram_run; /* packets of datagrams in a row */
+	size_t packet_max;  /* what both sides take */
 	struct control control;
 	enum link_path path;
 	tt_time resume_at; /* when the peer's absence ends its channels; TT_TIME_NEVER: it does not
@@ -94,8 +100,8 @@ struct session {
 	bool peer_proved;  /* it knows the secret, or need not */
 	bool said_has_proof; /* the peer's newest hello: what it was judged by */
 	uint8_t said_proof[WIRE_PROOF_LEN];
-	bool knows_peer;   /* peer_inst is set */
-	bool draining;     /* no new channels of the peer */
+	bool knows_peer; /* peer_inst is set */
+	bool draining;   /* no new channels of the peer */
 	uint8_t peer_inst[WIRE_INST_LEN];
 	uint32_t peer_caps;
 	char peer_name[WIRE_NAME_MAX + 1];
@@ -106,6 +112,7 @@ struct session {
 	size_t half_open;
 	size_t resolving;           /* names that the owner of the sockets was asked for */
 	struct channel *unresolved; /* list of those that wait for their turn */
+	size_t flows[2];            /* channels of datagrams: accepted ones, opened ones */
 	size_t measuring;           /* accepted channels to the measuring service */
 	uint32_t last_ccid;
 	struct tt_heap timers;
@@ -118,7 +125,7 @@ struct session {
 /* channel.c */
 struct channel *channel_find(struct session *s, bool opener, uint32_t ccid);
 int channel_new(struct channel **out, struct session *s, bool opener, uint32_t ccid,
-	const char *host, uint16_t port, const char *tunnel, tt_time now);
+	const struct channel_target *target, tt_time now);
 void channel_set_state(struct channel *ch, enum channel_state st);
 void channel_want(struct channel *ch, enum session_action_type type);
 void channel_opened(struct channel *ch, tt_time now);
@@ -145,6 +152,15 @@ void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time no
 
 /* For what a peer can cause: true when a line may be written now. */
 bool session_may_log(struct session *s, tt_time now);
+
+/* udp.c */
+/* Where too many flows are open the one unused for longest gives way. */
+void session_make_room_for_flow(struct session *s);
+int session_dgram_input(struct session *s, const uint8_t *pkt, size_t len, tt_time now);
+size_t session_dgram_output(struct session *s, uint8_t *dst, tt_time now);
+tt_time session_dgram_deadline(const struct session *s);
+/* How long the flow may be silent. */
+tt_time channel_udp_timeout(const struct channel *ch);
 
 /* session.c: queues a map for the peer; out of memory ends nothing here, the peer's timers do */
 void session_push(struct session *s, struct wire_msg *msg);

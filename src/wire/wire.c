@@ -36,7 +36,7 @@ const char *wire_proto_name(enum wire_proto proto)
 
 const char *wire_cap_name(size_t bit)
 {
-	static const char *const names[WIRE_CAPS] = {"fast_open", "sack", "bench"};
+	static const char *const names[WIRE_CAPS] = {"fast_open", "sack", "bench", "udp"};
 	return names[bit];
 }
 

@@ -25,7 +25,7 @@
 
 /* Lossy packet ids: their first byte (toxcore gives 192..254 to applications). */
 #define WIRE_ID_KCP 254   /* then KCP segments of any streams */
-#define WIRE_ID_DGRAM 253 /* UDP datagrams */
+#define WIRE_ID_DGRAM 253 /* UDP datagrams, see wire_dgram.h */
 #define WIRE_ID_PROBE 252 /* round trip probe of the link, see link.h */
 
 enum wire_type {
@@ -49,6 +49,8 @@ enum wire_proto {
 #define WIRE_CAP_FAST_OPEN (1u << 0) /* takes data before its ack has gone out */
 #define WIRE_CAP_SACK (1u << 1)      /* takes SACK segments */
 #define WIRE_CAP_BENCH (1u << 2)     /* knows the proto WIRE_BENCH */
+#define WIRE_CAP_UDP                                                                               \
+	(1u << 3) /* knows the proto WIRE_UDP, and keeps datagrams that overtake their syn */
 
 struct wire_hello {
 	uint32_t version;            /* "ver" */

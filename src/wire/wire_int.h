@@ -17,7 +17,7 @@
 #include "wire.h"
 
 #define WIRE_COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define WIRE_CAPS 3 /* capabilities known here: bits 0..WIRE_CAPS-1 of wire_hello.caps */
+#define WIRE_CAPS 4 /* capabilities known here: bits 0..WIRE_CAPS-1 of wire_hello.caps */
 
 /** Name of a capability bit, bit < WIRE_CAPS. */
 const char *wire_cap_name(size_t bit);

@@ -346,7 +346,7 @@ def test_connection_becomes_a_stream_to_a_target(pair):
 
 
 def test_stream_that_cannot_be_is_refused_or_ends(pair):
-    for target in ("80", "localhost:x", "a:b:c", "h" * 400 + ":80"):
+    for target in ("80", "localhost:x", "a:b:c", "localhost:53/udp", "h" * 400 + ":80"):
         s, said = stream(pair.client, target)
         assert "error" in said and answer(s)[-1] == {"exit": 2}
         s.close()

@@ -516,6 +516,18 @@ static void options_override_the_file_and_add_to_its_lists(void **state)
 	done(f);
 }
 
+static void tcp_and_udp_forwards_may_have_the_same_port(void **state)
+{
+	(void)state;
+	struct fixture *f = fresh();
+	assert_clean(f, args(f, "client " TOXID " -L 5353:h:53/udp -L 5353:h:53 --udp-timeout 30"));
+	assert_clean(f, conf_finish(f->c, &f->d));
+	assert_int_equal(f->c->forwards[0].proto, CONF_UDP);
+	assert_int_equal(f->c->forwards[1].proto, CONF_TCP);
+	assert_int_equal(f->c->udp_timeout_s, 30);
+	done(f);
+}
+
 static void defaults_are_those_of_the_manual(void **state)
 {
 	(void)state;
@@ -531,6 +543,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->idle_timeout_s, 0);
 	assert_int_equal(c->resume_timeout_s, 600);
 	assert_int_equal(c->max_connections, 16384);
+	assert_int_equal(c->udp_timeout_s, 180);
 	assert_int_equal(c->stats_port, CONF_STATS_PORT);
 	assert_int_equal(c->ping_count, 4);
 	assert_int_equal(c->bench_seconds, 5);
@@ -710,8 +723,10 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 		{"", "ping", "", "ping whom?"},
 		{"", "bench", "", "to whom?"},
 		{"", "client -L 1:h:2", "-L 1:h:2", "to which server?"},
-		{"", "client " TOXID " -L 1:h:2/udp", "-L 1:h:2/udp", "UDP forwards are not"},
-		{"[client]\nd = udp:1:h:2:" KEY_A "\n", "check", "t.ini:2", "UDP forwards are not"},
+		{"", "client " TOXID " -L 1:h:2/udp -L 1:i:3/udp", "-L 1:i:3/udp",
+			"port 1 is taken"},
+		{"[client]\nd = udp:1:h:2:" KEY_A "\ne = udp:*:1:i:3:" KEY_A "\n", "check",
+			"t.ini:3", "port 1 is taken"},
 		{"", "server --no-udp --no-relay", "", "no way to reach"},
 		{"", "server --set-passphrase", "", "with toxtun id"},
 		{"", "id --set-passphrase --remove-passphrase", "", "one of them"},
@@ -771,10 +786,10 @@ static void help_names_every_option_in_even_columns(void **state)
 	static const char *const names[] = {"config", "data-dir", "kcp-mode", "bootstrap", "nodes",
 		"no-default-nodes", "no-udp", "no-relay", "udp-port", "relay-port", "proxy",
 		"no-lan", "to", "allow", "secret-file", "stats", "connect-timeout", "idle-timeout",
-		"resume-timeout", "max-connections", "exit-on-failure", "verbose", "quiet",
-		"log-format", "version", "help", "id-file", "qr", "count", "no-bench", "seconds",
-		"json", "passphrase-file", "drain-timeout", "set-passphrase", "remove-passphrase",
-		"new-passphrase-file"};
+		"resume-timeout", "udp-timeout", "max-connections", "exit-on-failure", "verbose",
+		"quiet", "log-format", "version", "help", "id-file", "qr", "count", "no-bench",
+		"seconds", "json", "passphrase-file", "drain-timeout", "set-passphrase",
+		"remove-passphrase", "new-passphrase-file"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -885,6 +900,7 @@ int main(void)
 		cmocka_unit_test(options_take_one_dash_or_two_and_stand_anywhere),
 		cmocka_unit_test(local_forwards_are_taken_as_in_ssh),
 		cmocka_unit_test(options_override_the_file_and_add_to_its_lists),
+		cmocka_unit_test(tcp_and_udp_forwards_may_have_the_same_port),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(commands_take_their_own_words),
 		cmocka_unit_test(mistakes_on_the_command_line_name_their_option),

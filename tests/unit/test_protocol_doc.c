@@ -14,6 +14,7 @@
 #include "tt_key.h"
 #include "wire.h"
 #include "wire_bench.h"
+#include "wire_dgram.h"
 
 #define EXAMPLE_MAX 256
 
@@ -86,10 +87,11 @@ static void copy(char *dst, size_t cap, const char *src)
 
 static uint32_t cap_of(const char *name)
 {
-	static const char *const names[] = {"fast_open", "sack", "bench"};
-	static const uint32_t bits[] = {WIRE_CAP_FAST_OPEN, WIRE_CAP_SACK, WIRE_CAP_BENCH};
+	static const char *const names[] = {"fast_open", "sack", "bench", "udp"};
+	static const uint32_t bits[] = {
+		WIRE_CAP_FAST_OPEN, WIRE_CAP_SACK, WIRE_CAP_BENCH, WIRE_CAP_UDP};
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		if (strcmp(names[i], name) == 0)
 			return bits[i];
 	fail_msg("the page has a capability %s, which is not known", name);
@@ -247,6 +249,32 @@ static void probe_examples_agree_with_their_table(void **state)
 	free(page);
 }
 
+static void datagram_examples_are_what_is_read_and_written(void **state)
+{
+	(void)state;
+	char *page = read_page();
+	const char *at = page;
+	struct example ex;
+	int count = 0;
+
+	for (; next_example(&at, "dgram", &ex); count++) {
+		struct wire_dgram d;
+		uint8_t again[WIRE_DGRAM_HEADER];
+		assert_int_equal(check_by_table(page, "\n## Datagrams\n", &ex), WIRE_DGRAM_HEADER);
+		assert_int_equal(wire_dgram_decode(ex.bytes, ex.len, &d), (int)ex.len);
+		assert_int_equal(d.conv, number_of(ex.json, "conv"));
+		assert_int_equal(d.id, number_of(ex.json, "id"));
+		assert_int_equal(d.size, number_of(ex.json, "size"));
+		assert_int_equal(d.index, number_of(ex.json, "index"));
+		assert_int_equal(d.count, number_of(ex.json, "count"));
+		wire_dgram_encode(&d, again);
+		assert_memory_equal(again, ex.bytes, sizeof(again));
+		cJSON_Delete(ex.json);
+	}
+	assert_int_equal(count, 2);
+	free(page);
+}
+
 static void pattern_examples_are_what_is_sent(void **state)
 {
 	(void)state;
@@ -314,6 +342,7 @@ int main(void)
 		cmocka_unit_test(control_examples_are_what_is_read_and_written),
 		cmocka_unit_test(segment_examples_agree_with_their_table),
 		cmocka_unit_test(probe_examples_agree_with_their_table),
+		cmocka_unit_test(datagram_examples_are_what_is_read_and_written),
 		cmocka_unit_test(pattern_examples_are_what_is_sent),
 		cmocka_unit_test(report_example_agrees_with_its_table),
 		cmocka_unit_test(packet_ids_of_the_page_are_the_ones_in_use),

@@ -586,7 +586,8 @@ static void side_that_accepts_nothing_and_other_protocols_are_refused(void **sta
 	struct wire_msg m = syn_to(1, 1, "10.0.0.1", 1080);
 	(void)state;
 	up_alone(&w);
-	m.syn.proto = WIRE_UDP;
+	m.syn.proto = WIRE_UNIX;
+	m.syn.port = 0;
 	say(&w, SRV, &m);
 	assert_int_equal(answer(&w), REASON_UNSUPPORTED);
 	finish(&w);

@@ -107,8 +107,8 @@ static void print_forward(const struct conf_forward *f)
 			    : f->listen_loopback ? "localhost"
 						 : tt_addr_format(&f->listen_addr, text);
 
-	printf("tunnel %s: %s port %u to %s:%u at", f->name, where, f->listen_port, f->host,
-		f->port);
+	printf("tunnel %s: %s port %u%s to %s:%u at", f->name, where, f->listen_port,
+		f->proto == CONF_UDP ? "/udp" : "", f->host, f->port);
 	for (size_t i = 0; i < f->n_peers; i++)
 		printf("%s %s", i ? "," : "", tt_key_short(f->peers[i].key, tag));
 	printf("\n");
