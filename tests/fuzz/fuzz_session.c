@@ -92,7 +92,7 @@ static void say(struct world *w, struct input *in)
 	case WIRE_HELLO:
 		m.hello = (struct wire_hello){.version = 1,
 			.inst = {bits & 3},
-			.caps = bits >> 2 & 1,
+			.caps = (bits >> 2 & 1) | (bits & 32 ? WIRE_CAP_UDP : 0),
 			.seen = bits & 8,
 			.packet_max = bits & 16 ? 128 : 1373};
 		break;
@@ -171,15 +171,31 @@ static void segments(struct world *w, struct input *in)
 	session_packet_input(w->s, pkt, n, w->now);
 }
 
+static void datagrams(struct world *w, struct channel *ch, uint8_t what, uint8_t arg)
+{
+	static const uint8_t data[255 * 20];
+
+	if (what / CHANNELS % 2 == 0) {
+		channel_dgram_send(ch, data, arg * 20u, w->now);
+		return;
+	}
+	while (channel_dgram_next(ch))
+		channel_dgram_done(ch, arg & 1, w->now);
+}
+
 static void application(struct world *w, struct input *in)
 {
 	uint8_t what = byte(in), arg = byte(in);
 	struct channel *ch = w->ch[what % CHANNELS];
+	struct channel_info info;
 	struct iovec v[4];
 	size_t len = 0;
 
 	if (!ch)
 		return;
+	channel_info(ch, &info);
+	if (info.udp)
+		datagrams(w, ch, what, arg);
 	switch (what / CHANNELS % 6) {
 	case 0: {
 		int n = channel_send_reserve(ch, v, 4, arg * 20u);
@@ -277,6 +293,7 @@ static void step(struct world *w, struct input *in)
 		session_path(w->s, paths[byte(in) & 3], w->now);
 		break;
 	case 9:
+		t.proto = w->next_n & 1 ? WIRE_TCP : WIRE_UDP;
 		if (session_open(w->s, &t, &ch, NULL, w->now) == TT_OK)
 			keep(w->ch, ch);
 		break;
