@@ -323,9 +323,10 @@ tt_time link_foreign_at(const struct link *l, tt_time now)
 	return nonce_rule_stops(l, now) ? l->unheard_retry : 0;
 }
 
-void link_foreign_sent(struct link *l, tt_time now)
+void link_foreign_sent(struct link *l, size_t len, tt_time now)
 {
 	count_unheard(l, now);
+	link_on_foreign_sent(l, len, now);
 	/* Nothing acknowledges them: now and then the peer is asked for a sign of life. */
 	if (l->unheard % FOREIGN_PROBE == 0)
 		l->probe_wanted = true;

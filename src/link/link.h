@@ -116,13 +116,14 @@ int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now);
 size_t link_output(struct link *l, uint8_t *dst, tt_time now);
 
 /*
- * Packets of another kind over the same path. They are not held back by the model of the path (see
- * doc/architecture.md), but the nonce rule counts them.
+ * Packets of another kind over the same path, which nobody acknowledges. They are not held back by
+ * the model of the path, but the streams make room for them (doc/architecture.md), and the nonce
+ * rule counts them.
  */
 
 /** When one may be sent: 0 for now, TT_TIME_NEVER while the peer is offline. */
 tt_time link_foreign_at(const struct link *l, tt_time now);
-void link_foreign_sent(struct link *l, tt_time now);
+void link_foreign_sent(struct link *l, size_t len, tt_time now);
 void link_foreign_received(struct link *l, tt_time now);
 
 /** When link_on_deadline must be called; not later than now when link_output has something. */

@@ -78,7 +78,11 @@ struct link {
 	uint8_t models; /* made so far, modulo 256 */
 	struct pacer pacer;
 	tt_time starved_until; /* data may leave, but nothing came out when it was tried last */
-	unsigned probe_credit; /* packets that may leave whatever window and pace say */
+	/* Bytes of packets that nothing acknowledges, and those of them that were sent before some
+	 * segment that has arrived. */
+	uint64_t foreign_sent, foreign_passed;
+	size_t foreign_charged; /* to the pacer, since a segment was sent last */
+	unsigned probe_credit;  /* packets that may leave whatever window and pace say */
 	uint64_t bbr_seed;
 
 	uint32_t unheard;      /* packets sent since we last heard from the peer */
@@ -117,6 +121,9 @@ void link_on_data_sent(struct link *l, uint32_t first, tt_time now);
 
 /** Fills dst with the copies of sparse streams' segments that are due; returns how many bytes. */
 size_t link_output_copies(struct link *l, uint8_t *dst, size_t cap, tt_time now);
+
+/** A packet of `len` bytes has left that nobody will acknowledge. */
+void link_on_foreign_sent(struct link *l, size_t len, tt_time now);
 
 /** No packet can be made now. */
 void link_ran_dry(struct link *l, tt_time now);

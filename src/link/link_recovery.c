@@ -20,6 +20,9 @@
 /* What is known of a path is not what it is like any more after this. */
 #define AWAY_MAX TT_S(10)
 
+/* Of the pace, so many parts at most are given away for each one that segments get. */
+#define FOREIGN_SHARE 3u
+
 /* How long to wait when a segment may go out and cannot. */
 #define STARVED_RETRY TT_MS(50)
 /* Records that an idle link keeps room for. */
@@ -28,13 +31,22 @@
 struct link_tx {
 	struct kcp_tx tx; /* first: the flight knows only this */
 	struct rate_snapshot snap;
-	uint8_t model; /* number of that which snap is of */
+	uint8_t model;    /* number of that which snap is of */
+	uint64_t foreign; /* foreign_sent of the link when it was sent */
 };
 
 void link_recovery_init(struct link *l, tt_time now)
 {
 	kcp_flight_init(&l->flight, sizeof(struct link_tx), l->mem);
 	link_recovery_reset(l, now);
+}
+
+/* What belongs to no path. */
+static void start_afresh(struct link *l)
+{
+	pacer_reset(&l->pacer);
+	l->probe_credit = 0;
+	l->foreign_passed = l->foreign_sent;
 }
 
 static void new_model(struct link *l, tt_time now)
@@ -51,8 +63,7 @@ static void new_model(struct link *l, tt_time now)
 	rate_init(&l->m.rate, now);
 	bbr_init(&l->m.bbr, &cfg, now);
 	twice_init(&l->m.twice, now);
-	pacer_reset(&l->pacer);
-	l->probe_credit = 0;
+	start_afresh(l);
 }
 
 void link_recovery_reset(struct link *l, tt_time now)
@@ -76,8 +87,7 @@ bool link_recovery_switch(struct link *l, tt_time now)
 	l->m.rack.probes = 0;
 	/* The time that the other path was used belongs to no sample of this one's rate. */
 	rate_app_limited(&l->m.rate, (uint32_t)l->flight.bytes);
-	pacer_reset(&l->pacer);
-	l->probe_credit = 0;
+	start_afresh(l);
 	return true;
 }
 
@@ -164,8 +174,11 @@ void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
 
 	for (uint32_t n = first; n != f->next; n++)
 		inflight -= kcp_flight_at(f, n)->bytes;
+	if (inflight == 0) /* nothing was there to tell what became of them */
+		l->foreign_passed = l->foreign_sent;
 	for (uint32_t n = first; n != f->next; n++) {
 		struct link_tx *t = (struct link_tx *)kcp_flight_at(f, n);
+		t->foreign = l->foreign_sent;
 		t->model = l->m.number;
 		rate_on_sent(&l->m.rate, &t->snap, t->tx.bytes, (uint32_t)inflight, now);
 		bbr_on_sent(&l->m.bbr, &l->m.rate, (uint32_t)inflight, now);
@@ -173,10 +186,27 @@ void link_on_data_sent(struct link *l, uint32_t first, tt_time now)
 		bytes += t->tx.bytes;
 		copy_later(l, &t->tx, now);
 	}
+	l->foreign_charged = 0;
 	if (l->probe_credit > 0)
 		l->probe_credit--;
 	pacer_on_sent(
 		&l->pacer, bytes, bbr_pacing_rate(&l->m.bbr), bbr_send_quantum(&l->m.bbr), now);
+}
+
+/*
+ * Charged to the pacer as a segment is, so that the streams leave room, but up to a share only: a
+ * flood, or what is sent while the pace is a guess, must not make debts that the streams pay for.
+ */
+void link_on_foreign_sent(struct link *l, size_t len, tt_time now)
+{
+	size_t batch = bbr_send_quantum(&l->m.bbr);
+
+	l->foreign_sent += len;
+	if (l->mode != TT_MODE_AUTO || l->flight.count == 0 ||
+		l->foreign_charged > FOREIGN_SHARE * batch)
+		return;
+	l->foreign_charged += len;
+	pacer_on_sent(&l->pacer, len, bbr_pacing_rate(&l->m.bbr), batch, now);
 }
 
 void link_ran_dry(struct link *l, tt_time now)
@@ -237,6 +267,16 @@ static void take_late(struct link *l, tt_time now)
 	f->late_count = 0;
 }
 
+/* What was sent before a segment that has arrived has had its chance to arrive too. */
+static void pass_foreign(
+	struct link *l, const struct link_tx *t, struct rate_sample *rs, tt_time now)
+{
+	if (t->foreign <= l->foreign_passed)
+		return;
+	rate_on_repeat_acked(&l->m.rate, rs, (uint32_t)(t->foreign - l->foreign_passed), now);
+	l->foreign_passed = t->foreign;
+}
+
 static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
 	struct rate_sample *rs, tt_time now)
 {
@@ -268,6 +308,8 @@ static void take_acked(struct link *l, const struct link_tx *t, uint32_t number,
 		rate_on_repeat_acked(&l->m.rate, rs, t->tx.bytes, now);
 	else
 		rate_on_acked(&l->m.rate, rs, &t->snap, t->tx.bytes, a.exact, now);
+	if (!a.ambiguous)
+		pass_foreign(l, t, rs, now);
 }
 
 void link_on_acks(struct link *l, tt_time now)

@@ -71,7 +71,7 @@ size_t session_dgram_output(struct session *s, uint8_t *dst, tt_time now)
 		return 0;
 	size_t n = dgrams_output(&s->dgrams, dst, s->packet_max, now);
 	if (n > 0)
-		link_foreign_sent(s->link, now);
+		link_foreign_sent(s->link, n, now);
 	return n;
 }
 

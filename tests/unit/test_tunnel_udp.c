@@ -419,6 +419,29 @@ static void flow_gets_through_beside_a_stream_that_is_stuck(void **state)
 	finish();
 }
 
+static void flood_before_a_stream_leaves_it_no_debts(void **state)
+{
+	static const uint8_t data[1300];
+	struct channel_target t = {.host = "10.0.0.1", .port = 80};
+	struct channel *ch[2], *stream;
+	uint8_t buf[LINK_PACKET_MAX];
+	struct iovec v;
+	(void)state;
+	start();
+	open_one(ch);
+	for (int i = 0; i < 10000; i++) {
+		channel_dgram_send(ch[CLI], data, sizeof(data), w.now);
+		while (carry_packet(CLI))
+			;
+	}
+	assert_int_equal(session_open(w.s[CLI], &t, &stream, &w, w.now), TT_OK);
+	assert_int_equal(channel_send_reserve(stream, &v, 1, 1000), 1);
+	channel_send_commit(stream, v.iov_len, w.now);
+	assert_true(session_packet_output(w.s[CLI], buf, w.now) > 0);
+	assert_int_equal(buf[0], WIRE_ID_KCP);
+	finish();
+}
+
 static void streams_have_their_turn_in_a_flood_of_datagrams(void **state)
 {
 	static const uint8_t data[1300];
@@ -502,6 +525,7 @@ int main(void)
 		cmocka_unit_test(peer_without_the_capability_is_not_asked),
 		cmocka_unit_test(fin_for_a_flow_is_a_mistake_of_the_peer),
 		cmocka_unit_test(flow_gets_through_beside_a_stream_that_is_stuck),
+		cmocka_unit_test(flood_before_a_stream_leaves_it_no_debts),
 		cmocka_unit_test(streams_have_their_turn_in_a_flood_of_datagrams),
 		cmocka_unit_test(datagrams_to_a_peer_that_is_offline_are_dropped_after_a_moment),
 		cmocka_unit_test(one_way_flood_asks_for_signs_of_life_and_stops_without_them),
