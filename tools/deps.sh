@@ -70,6 +70,9 @@ need_test() {
 	command_or_package iperf3 iperf3
 	program_or_package dnsmasq-base dnsmasq
 	program_or_package bind9-dnsutils dig
+	program_or_package wireguard-go wireguard-go
+	program_or_package wireguard-tools wg
+	program_or_package iputils-ping ping
 	program_or_package openssh-server sshd
 	program_or_package openssh-client ssh
 	program_or_package openssh-client scp
