@@ -5,6 +5,7 @@ soon as it is known, so that what was yielded before an error stays.
 """
 
 import contextlib
+import json
 import select
 import subprocess
 import time
@@ -12,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common import cpu_seconds, memory_bytes
-from harness import MB, connect
+from harness import MB, Proc, connect, free_port
 from session import LINK_RTT_MS
+from tunnels import TUNNELS
 
 RUN_S = 120        # that one run of the load generator may take
 HOLD_S = 180       # that the opening of idle connections may take
 SETTLE_S = 2       # between the opening of idle connections and the look at the memory
 START_S = 60       # that a client may take to its first byte
+UDP_BYTES = 1200   # of a datagram: what fits into one packet of most paths
 STAGGER_S = 0.1    # between the starts of clients
 
 
@@ -192,6 +195,35 @@ def clients(session, name):
 
 # ---- all of them, in the order of the table ----
 
+def iperf3(session, client, port, rate):
+    """What iperf3 says of datagrams at this rate (0: as fast as it can)."""
+    service = Proc("iperf3", ["iperf3", "-s", "-1", "--forceflush", "-p", port], session.directory)
+    try:
+        service.wait_for("listening", 10)
+        done = subprocess.run(
+            ["iperf3", "-c", client.host, "-p", str(client.port), "-u", "-b", rate, "-l",
+             str(UDP_BYTES), "-t", str(session.sizes.udp_s), "-J"],
+            capture_output=True, text=True, timeout=RUN_S, check=False)
+        answer = json.loads(done.stdout)
+        assert "error" not in answer, f"iperf3: {answer['error']}"
+        return answer["end"]["sum"]
+    finally:
+        service.kill()
+
+
+def datagrams(session, name):
+    if not TUNNELS[name].udp:
+        return
+    port = free_port()
+    with session.fresh(name, target=port) as tunnel:
+        client = tunnel.add_client()
+        tunnel.wait_path(client)
+        yield {"udp_lost": iperf3(session, client, port, "100M")["lost_percent"]}
+        most = iperf3(session, client, port, "0")
+        arrived = most["packets"] - most["lost_packets"]
+        yield {"udp": arrived * UDP_BYTES / most["seconds"] / MB}
+
+
 SIDES = ("client", "server")
 
 
@@ -219,6 +251,9 @@ MEASURES = {m.name: m for m in (
         Metric("open", "open and first byte", "ms")]),
     Measure("open-link", opening_over_link, lambda z: [
         Metric("open_link", f"open and first byte over {LINK_RTT_MS} ms", "round trips")]),
+    Measure("udp", datagrams, lambda z: [
+        Metric("udp_lost", "UDP at 100 Mbit/s: lost", "%"),
+        Metric("udp", "UDP as fast as it arrives", "MB/s", True)]),
     Measure("start", start, lambda z: [
         Metric("start", "client start to first byte", "s"),
         Metric("start_again", "the same, identity known to the server", "s")], with_direct=False),

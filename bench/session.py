@@ -20,6 +20,7 @@ class Sizes:
     round_trips: int = 1000
     opens: int = 200
     link_opens: int = 20
+    udp_s: int = 5                # of datagrams, at each rate
     idle_s: int = 20
     idle_connections: tuple = (2000, 10000)
     clients: tuple = (1, 20, 100)
@@ -27,9 +28,9 @@ class Sizes:
 
 
 QUICK = Sizes(repeats=1, transfer=50 * MB, at_once=50, round_trips=300, opens=100, link_opens=10,
-              idle_s=5, idle_connections=(500, 2000), clients=(1, 5), clients_transfer=50 * MB)
+              udp_s=2, idle_s=5, idle_connections=(500, 2000), clients=(1, 5), clients_transfer=50 * MB)
 
-TINY = Sizes(repeats=2, transfer=MB, at_once=3, round_trips=5, opens=3, link_opens=2, idle_s=1,
+TINY = Sizes(repeats=2, transfer=MB, at_once=3, round_trips=5, opens=3, link_opens=2, udp_s=1, idle_s=1,
              idle_connections=(5, 20), clients=(1, 2), clients_transfer=MB)
 
 
@@ -49,9 +50,9 @@ class Session:
         return TUNNELS[name](self.directory, self.load, target or self.load.port, place)
 
     @contextlib.contextmanager
-    def fresh(self, name):
+    def fresh(self, name, target=None):
         """A tunnel that nothing went through yet and no client uses."""
-        tunnel = self.open(name)
+        tunnel = self.open(name, target=target)
         try:
             yield tunnel
         except BaseException:

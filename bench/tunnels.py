@@ -45,6 +45,7 @@ class Tunnel:
     """`target` is the port of the service at the server's end; `load` the load generator."""
     name = None   # in options and files
     title = None  # in tables
+    udp = False   # whether a client's port is one of UDP too
 
     def __init__(self, directory, load, target, place=LOOPBACK):
         self.directory = directory / f"{self.name}-{free_port()}"
@@ -78,6 +79,9 @@ class Tunnel:
         proc = self.start_client(port, name or f"client{len(self.clients)}")
         self.clients.append(Client(port, proc=proc))
         return self.clients[-1]
+
+    def wait_path(self, client):
+        """Until the client has found its server, where that takes time."""
 
     def wait_ready(self, client):
         """Until a byte comes through."""
@@ -113,6 +117,7 @@ class Direct(Tunnel):
     """A TCP connection to the service itself; it has to listen at the place's address."""
     name = "direct"
     title = "direct TCP"
+    udp = True
 
     def start_server(self):
         pass
@@ -126,6 +131,7 @@ class Toxtun(Tunnel):
     """Its node, which is no part of the tunnel, runs at the server's end."""
     name = "toxtun"
     title = "toxtun"
+    udp = True
 
     def __init__(self, *args, options=(), program=TOXTUN, **kwargs):
         self.options = options  # of both ends
@@ -145,11 +151,14 @@ class Toxtun(Tunnel):
     def start_client(self, port, name):
         forward = f"127.0.0.1:{port}:127.0.0.1:{self.target}"
         return self.net.client(name, before=self.place.client, args=[
-            *self.options, "-L", forward, "--to", self.servers[0].toxid])
+            *self.options, "-L", forward, "-L", f"{forward}/udp", "--to", self.servers[0].toxid])
 
-    def wait_ready(self, client):
+    def wait_path(self, client):
         """Until the path is a direct one: what comes first may be a relay."""
         client.proc.wait_for("by direct UDP", ONLINE_S, read=client.proc.err)
+
+    def wait_ready(self, client):
+        self.wait_path(client)
         super().wait_ready(client)
 
     def close(self):
