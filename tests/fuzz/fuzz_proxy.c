@@ -1,0 +1,50 @@
+/* What an application sends to a proxy port: the first byte says whether a login is asked for and
+ * in pieces of which size the others come. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy.h"
+#include "tt_err.h"
+#include "tt_rule.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void answer(struct proxy *p, enum close_reason why)
+{
+	uint8_t out[PROXY_OUTPUT_MAX];
+	uint16_t port;
+	size_t len = strlen(proxy_target(p, &port));
+
+	if (len == 0 || len > TT_HOST_MAX || port == 0)
+		abort();
+	proxy_output(p, out);
+	proxy_answer(p, why);
+	if (proxy_state(p) != PROXY_OVER || proxy_output(p, out) == 0)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t piece = size ? (data[0] & 127) + 1u : 1, sum = 0;
+	struct proxy *p;
+
+	if (proxy_new(&p, size && data[0] & 128 ? "user:word" : NULL) != TT_OK)
+		return 0;
+	for (size_t at = 1; at < size && proxy_state(p) == PROXY_MORE; at += piece) {
+		size_t n = size - at < piece ? size - at : piece;
+		size_t taken = proxy_input(p, data + at, n);
+		if (taken > n || (taken < n && proxy_state(p) == PROXY_MORE))
+			abort();
+		sum += taken;
+	}
+	if (sum > PROXY_HEAD_MAX + 1)
+		abort();
+	if (proxy_state(p) == PROXY_REQUEST)
+		answer(p, (enum close_reason)(size % REASON_COUNT));
+	else if (proxy_input(p, data, 0) != 0)
+		abort();
+	proxy_free(p);
+	return 0;
+}
