@@ -17,6 +17,7 @@ _Static_assert(PROOF_LEN == crypto_generichash_BYTES, "BLAKE2b-256");
 _Static_assert(ACCESS_SECRET_LEN == crypto_generichash_KEYBYTES_MAX, "its longest key");
 #define SECRET_MIN 16 /* characters */
 #define SECRET_MAX 1024
+#define LOGIN_FILE_MAX 1024
 
 static bool in_allow(const struct conf *c, const uint8_t key[TT_KEY_LEN])
 {
@@ -150,6 +151,48 @@ int access_load_secret(struct app *app, const struct conf *c, const struct tt_lo
 		memcpy(hash, app->env_secret, ACCESS_SECRET_LEN);
 	*has = c->secret_file || app->has_env_secret;
 	return rc;
+}
+
+/* USER:PASSWORD, each of 1 to 255 printable characters, as RFC 1929 can say them. */
+static bool login_ok(const char *text)
+{
+	size_t user = strcspn(text, ":"), all = strlen(text);
+
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	}
+	return user >= 1 && user <= 255 && all >= user + 2 && all <= user + 256;
+}
+
+int access_load_login(const struct conf *c, const struct tt_log *log, char **login)
+{
+	const char *path = c->socks_login_file;
+	char *text;
+	size_t len;
+
+	*login = NULL;
+	if (!path)
+		return EXIT_OK;
+	if (file_read(path, LOGIN_FILE_MAX, &text, &len) != 0) {
+		tt_error(log, "the login file %s cannot be read: %s", path, strerror(errno));
+		return EXIT_USAGE;
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	if (!login_ok(text)) {
+		tt_error(log, "the login file %s must have one line, USER:PASSWORD", path);
+		access_forget_login(text);
+		return EXIT_USAGE;
+	}
+	*login = text;
+	return EXIT_OK;
+}
+
+void access_forget_login(char *login)
+{
+	if (login)
+		sodium_memzero(login, strlen(login));
+	free(login);
 }
 
 int access_check_secrets(const struct conf *c, const struct tt_log *log)

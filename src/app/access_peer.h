@@ -28,6 +28,14 @@ const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN
 int access_load_secret(struct app *app, const struct conf *c, const struct tt_log *log,
 	uint8_t hash[ACCESS_SECRET_LEN], bool *has);
 
+/**
+ * Reads the USER:PASSWORD that the configuration's proxies ask for; NULL: they ask for none. As
+ * above.
+ */
+int access_load_login(const struct conf *c, const struct tt_log *log, char **login);
+/** May be NULL. */
+void access_forget_login(char *login);
+
 /** Whether the secret files of single peers can be read. As above. */
 int access_check_secrets(const struct conf *c, const struct tt_log *log);
 

@@ -233,6 +233,8 @@ int app_new(
 		app->conns_max < CONF_CONNECTIONS_MAX ? app->conns_max : CONF_CONNECTIONS_MAX;
 	rc = access_load_secret(app, conf, log, app->secret, &app->has_secret);
 	if (rc == EXIT_OK)
+		rc = access_load_login(conf, log, &app->proxy_login);
+	if (rc == EXIT_OK)
 		rc = start_tox(app, data_dir);
 	if (rc != EXIT_OK)
 		goto out;
@@ -265,6 +267,7 @@ void app_free(struct app *app)
 	tt_heap_clear(&app->timers);
 	sodium_memzero(app->secret, sizeof(app->secret));
 	sodium_memzero(app->env_secret, sizeof(app->env_secret));
+	access_forget_login(app->proxy_login);
 	conf_free(app->reloaded);
 	free(app);
 }

@@ -89,6 +89,7 @@ struct app {
 	bool running;        /* in app_run: SIGTERM lets connections end */
 	bool draining;       /* it does */
 	tt_time drain_until; /* ... no longer than this */
+	char *proxy_login;   /* USER:PASSWORD that our proxies ask for; NULL: none */
 	bool stopping;
 	tt_time stop_at; /* when the last words must be out */
 

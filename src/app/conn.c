@@ -8,6 +8,7 @@
 #include "fd_limit.h"
 #include "forward.h"
 #include "net.h"
+#include "proxy.h"
 #include "tt_err.h"
 
 static void conn_ready(void *user, unsigned events);
@@ -63,8 +64,7 @@ void conn_close_fd(struct conn *c, bool hard)
 	c->fd = -1;
 }
 
-/* Frees the connection; its channel must be closed or be nobody's. */
-static void conn_free(struct conn *c, bool hard)
+void conn_free(struct conn *c, bool hard)
 {
 	struct app *app = c->app;
 
@@ -72,6 +72,7 @@ static void conn_free(struct conn *c, bool hard)
 	conn_close_fd(c, hard);
 	conn_dial_free(c->dial);
 	bench_service_free(c->service);
+	proxy_free(c->proxy);
 	forward_unref(c->forward);
 	app_timer_drop(app, &c->timer);
 	if (c->prev)
@@ -115,30 +116,58 @@ void conn_cut(struct conn *c, enum close_reason why)
 
 /* ---- opener's side ---- */
 
+/* True where the application hears whether its connection is open, before bytes flow. */
+static bool is_answered(const struct conn *c)
+{
+	return c->proxy || c->answer;
+}
+
+static void tell(struct conn *c, enum close_reason why, const char *words)
+{
+	if (c->proxy)
+		conn_proxy_tell(c, why);
+	else if (c->answer)
+		c->answer(c->fd, why, words);
+}
+
 static void fail_waiting(struct conn *c, enum close_reason why)
 {
-	tt_error(c->app->log, "tunnel %s: connection failed reason=%s: %s", c->forward->conf.name,
+	/* Who is told knows best what to do; through a proxy many a target is asked for in vain. */
+	bool told = is_answered(c);
+	tt_log_at(c->app->log, told ? TT_LOG_INFO : TT_LOG_ERROR,
+		"tunnel %s: connection failed reason=%s: %s", c->forward->conf.name,
 		reason_name(why), reason_text(why));
 	c->app->ended.opened++;
 	c->app->ended.failed++;
 	c->app->ended.reasons[why]++;
-	conn_free(c, true);
+	tell(c, why, reason_text(why));
+	conn_free(c, !told);
 }
 
 /* The channel is being opened: its first bytes may go at once. */
 static void start(struct conn *c)
 {
-	if (conn_watch(c, 0) != TT_OK)
+	if (!c->watch && conn_watch(c, 0) != TT_OK)
 		conn_cut(c, REASON_LIMIT);
 	else
 		conn_pump(c, 0);
+}
+
+static struct channel_target target_of(const struct conn *c)
+{
+	const struct conf_forward *f = &c->forward->conf;
+	struct channel_target t = {.host = f->host, .port = f->port, .tunnel = f->name};
+
+	if (c->proxy)
+		t.host = proxy_target(c->proxy, &t.port);
+	return t;
 }
 
 /* True when the connection needs to wait no longer: it has a channel, or is gone. */
 static bool try_open(struct conn *c)
 {
 	const struct conf_forward *f = &c->forward->conf;
-	struct channel_target t = {.host = f->host, .port = f->port, .tunnel = f->name};
+	struct channel_target t = target_of(c);
 	int rc = TT_EAGAIN;
 
 	for (size_t i = 0; i < f->n_peers && rc == TT_EAGAIN; i++) {
@@ -161,16 +190,10 @@ static bool try_open(struct conn *c)
 	return true;
 }
 
-void conn_accept(struct app *app, struct forward *forward, int fd)
+void conn_request(struct conn *c)
 {
-	struct conn *c = conn_new(app);
-	if (!c) {
-		net_close_hard(fd);
-		return;
-	}
-	c->fd = fd;
-	c->forward = forward_ref(forward);
-	net_tune(fd);
+	struct app *app = c->app;
+
 	if (try_open(c))
 		return;
 	c->waiting = true;
@@ -181,6 +204,42 @@ void conn_accept(struct app *app, struct forward *forward, int fd)
 		app->waiting_head = c;
 	app->waiting_tail = c;
 	app_timer_set(app, &c->timer, app_now(app) + TT_S(app->conf->connect_timeout_s));
+}
+
+static struct conn *new_opener(struct app *app, struct forward *forward, int fd)
+{
+	struct conn *c = conn_new(app);
+
+	if (!c) {
+		net_close_hard(fd);
+		return NULL;
+	}
+	c->fd = fd;
+	c->forward = forward_ref(forward);
+	return c;
+}
+
+void conn_accept(struct app *app, struct forward *forward, int fd)
+{
+	struct conn *c = new_opener(app, forward, fd);
+
+	if (!c)
+		return;
+	net_tune(fd);
+	if (forward->conf.socks)
+		conn_proxy_start(c);
+	else
+		conn_request(c);
+}
+
+void conn_accept_answered(struct app *app, struct forward *forward, int fd, conn_answer *answer)
+{
+	struct conn *c = new_opener(app, forward, fd);
+
+	if (!c)
+		return;
+	c->answer = answer;
+	conn_request(c);
 }
 
 void conns_retry_waiting(struct app *app)
@@ -237,6 +296,8 @@ static void conn_ready(void *user, unsigned events)
 
 	if (c->dial)
 		conn_dial_answered(c);
+	else if (c->proxy && !c->channel)
+		conn_proxy_ready(c);
 	else
 		conn_pump(c, events);
 }
@@ -250,6 +311,8 @@ static void conn_timeout(struct app *app, void *owner)
 		conn_dial_timeout(c);
 	else if (c->waiting)
 		fail_waiting(c, REASON_CONNECT_TIMEOUT);
+	else if (c->proxy && !c->channel)
+		conn_free(c, true); /* it was too slow to say where to */
 	else
 		conn_pump(c, 0);
 }
@@ -257,12 +320,14 @@ static void conn_timeout(struct app *app, void *owner)
 /* An error is for our user's eyes where it is one of our forwards': a connection of the program's
  * own has an owner who tells it, and one of the peer's is told there. */
 static void log_closed(const struct app *app, const struct peer *p, const struct channel_info *info,
-	bool forwarded)
+	const struct conn *c)
 {
 	enum tt_log_level level = TT_LOG_DEBUG;
 
-	if (info->reason > REASON_BOTH_CLOSE && forwarded)
-		level = info->bytes_in + info->bytes_out ? TT_LOG_WARN : TT_LOG_ERROR;
+	if (info->reason > REASON_BOTH_CLOSE && c && c->forward)
+		level = !c->open && is_answered(c)         ? TT_LOG_INFO
+			: info->bytes_in + info->bytes_out ? TT_LOG_WARN
+							   : TT_LOG_ERROR;
 	tt_log_at(app->log, level,
 		"%s%s%speer=%s chan=%u target=%s:%u in=%llu out=%llu reason=%s: %s",
 		info->tunnel[0] ? "tunnel " : "", info->tunnel, info->tunnel[0] ? ": " : "", p->tag,
@@ -277,11 +342,14 @@ static void on_closed(struct app *app, struct peer *p, const struct session_acti
 	struct conn *c = a->user;
 
 	channel_info(a->channel, &info);
-	log_closed(app, p, &info, c && c->forward);
+	log_closed(app, p, &info, c);
+	bool told = c && !c->open && is_answered(c);
+	if (told)
+		tell(c, info.reason, info.text[0] ? info.text : reason_text(info.reason));
 	if (c && c->owner.closed)
 		c->owner.closed(c->owner.user, info.reason);
 	if (c)
-		conn_free(c, info.reason > REASON_BOTH_CLOSE);
+		conn_free(c, info.reason > REASON_BOTH_CLOSE && !told);
 	channel_release(a->channel);
 }
 
@@ -321,6 +389,7 @@ void conn_on_action(struct app *app, struct peer *p, const struct session_action
 		break;
 	case ACTION_OPENED:
 		c->open = true;
+		tell(c, REASON_NONE, "");
 		conn_pump(c, 0);
 		break;
 	case ACTION_READY:

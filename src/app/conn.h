@@ -11,8 +11,20 @@
 struct forward;
 struct peer;
 
-/** Takes ownership of an accepted, non-blocking fd; its channel opens when a peer is ready. */
+/**
+ * Takes ownership of an accepted, non-blocking fd; its channel opens when a peer is ready. With a
+ * forward that is a proxy the application is asked for the target first.
+ */
 void conn_accept(struct app *app, struct forward *forward, int fd);
+
+/**
+ * Tells the application on fd that its connection is open (REASON_NONE), or why not and the words
+ * for it; the target's bytes follow.
+ */
+typedef void conn_answer(int fd, enum close_reason why, const char *words);
+
+/** As conn_accept, for an application that waits for an answer before it sends anything. */
+void conn_accept_answered(struct app *app, struct forward *forward, int fd, conn_answer *answer);
 
 /** Who opened a connection by conn_open. `closed` is called once, and the conn is gone after it. */
 struct conn_owner {

@@ -27,6 +27,9 @@ struct conn {
 	struct channel *channel; /* NULL while waiting */
 	struct dial *dial;       /* accepter, until it is connected */
 	struct bench_service *service; /* accepter: at the other end of fd, in place of a target */
+	struct proxy *proxy;           /* opener, until it is open: asks the application where to */
+	conn_answer
+		*answer; /* opener: how the application is told of its opening; NULL: not at all */
 	struct loop_watch *watch;
 	struct app_timer timer; /* of waiting, of one attempt to connect, or of PUMP_TURN */
 	int fd;                 /* -1: none */
@@ -45,9 +48,19 @@ void conn_set_interest(struct conn *c, unsigned events);
 void conn_cut(struct conn *c, enum close_reason why);
 /* `hard`: with a RST. */
 void conn_close_fd(struct conn *c, bool hard);
+/* Frees the connection; its channel must be closed or be nobody's. */
+void conn_free(struct conn *c, bool hard);
+/* Opens a channel to the target, now or when a peer is ready. */
+void conn_request(struct conn *c);
 
 /* conn_pump.c: moves what can be moved in both directions. `events` are those of the watch. */
 void conn_pump(struct conn *c, unsigned events);
+
+/* conn_proxy.c: until there is a channel. The connection may be gone afterwards. */
+void conn_proxy_start(struct conn *c);
+void conn_proxy_ready(struct conn *c);
+/* Tells the application that it is open (REASON_NONE), or why not. */
+void conn_proxy_tell(struct conn *c, enum close_reason why);
 
 /* conn_dial.c */
 void conn_resolve(struct conn *c, const struct session_action *a);

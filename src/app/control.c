@@ -187,6 +187,11 @@ void control_run(struct app *app)
 	}
 }
 
+bool control_in_use(const struct app *app)
+{
+	return app->control && app->control->clients;
+}
+
 tt_time control_deadline(const struct app *app)
 {
 	tt_time d = TT_TIME_NEVER;

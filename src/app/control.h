@@ -23,6 +23,12 @@ void control_stop(struct app *app);
 void control_run(struct app *app);
 tt_time control_deadline(const struct app *app);
 
+/** Clients are connected. */
+bool control_in_use(const struct app *app);
+
+/** Answers a request `stream` on fd: it begins (REASON_NONE), or why it does not. */
+void control_stream_answer(int fd, enum close_reason why, const char *words);
+
 /** The address of the socket of a data directory. TT_OK, or TT_ELIMIT when its path is too long. */
 int control_address(const char *data_dir, struct sockaddr_un *out);
 

@@ -130,11 +130,9 @@ void control_end(struct control_client *c, int code)
 
 int control_detach(struct control_client *c)
 {
-	static const char answer[] = "{\"stream\":true}\n";
 	int fd = c->fd;
 
-	if (c->dead || c->out_len > 0 || control_lines_rest(&c->in) > 0 ||
-		send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) != sizeof(answer) - 1)
+	if (c->dead || c->out_len > 0 || control_lines_rest(&c->in) > 0)
 		return -1;
 	loop_watch_free(c->watch);
 	c->watch = NULL;

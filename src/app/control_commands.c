@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "conn.h"
 #include "control_int.h"
@@ -171,31 +172,47 @@ static void run_stop(struct control_client *c, const cJSON *request)
 
 /* ---- a stream ---- */
 
-/* HOST:PORT as a forward without a listener. */
-static int read_target(const char *target, const char *peer, struct app *app,
-	struct conf_forward *f, const struct tt_log *log)
+/* Refused by the peer, or by the target for it. */
+static int exit_of(enum close_reason why)
 {
-	struct conf_diag d = reload_diag(log);
-	char spec[TT_HOST_MAX + 32];
-
-	/* The port to listen on is there for the form only. */
-	int n = snprintf(spec, sizeof(spec), "1:%s", target);
-	if (n < 0 || (size_t)n >= sizeof(spec)) {
-		tt_error(log, "\"target\" is longer than any name and port");
-		return EXIT_USAGE;
+	switch (why) {
+	case REASON_NOT_ALLOWED:
+	case REASON_NO_SUCH_HOST:
+	case REASON_REFUSED_BY_TARGET:
+	case REASON_TARGET_UNREACHABLE:
+	case REASON_TARGET_TIMEOUT:
+	case REASON_LIMIT:
+	case REASON_UNSUPPORTED:
+		return EXIT_REFUSED;
+	case REASON_CONNECT_TIMEOUT:
+	case REASON_RESUME_TIMEOUT:
+		return EXIT_UNREACHABLE;
+	default:
+		return EXIT_FAILED;
 	}
-	if (conf_forward_spec(spec, f, &d) != TT_OK ||
-		conf_forward_server(app->conf, peer, f, &d) != TT_OK)
-		return EXIT_USAGE;
-	if (f->proto == CONF_UDP) {
-		tt_error(log, "a stream is a TCP connection: \"target\" ends with the port");
-		return EXIT_USAGE;
-	}
-	snprintf(f->name, sizeof(f->name), "-W %s", target);
-	return EXIT_OK;
 }
 
-/* The connection becomes a stream of bytes to the target. */
+void control_stream_answer(int fd, enum close_reason why, const char *words)
+{
+	char line[512];
+	cJSON *o = cJSON_CreateObject();
+
+	if (why == REASON_NONE)
+		cJSON_AddTrueToObject(o, "stream");
+	else
+		cJSON_AddStringToObject(o, "error", words);
+	char *text = cJSON_PrintUnformatted(o);
+	int n = snprintf(line, sizeof(line), "%s\n", text ? text : "{}");
+	if (why != REASON_NONE && n > 0 && (size_t)n < sizeof(line))
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "{\"exit\":%d}\n", exit_of(why));
+	/* Its socket is empty: a line that does not fit is for a client that is gone. */
+	if (n > 0 && (size_t)n < sizeof(line))
+		send(fd, line, (size_t)n, MSG_NOSIGNAL);
+	free(text);
+	cJSON_Delete(o);
+}
+
+/* The connection becomes a stream of bytes to the target, once that is open. */
 static void run_stream(struct control_client *c, const cJSON *request)
 {
 	const char *target = need_text(c, request, "target");
@@ -206,8 +223,11 @@ static void run_stream(struct control_client *c, const cJSON *request)
 	if (!target)
 		return;
 	control_tee_init(&tee, c);
-	int code = read_target(target, server_text(c->app, request, hex), c->app, &conf, &tee.log);
-	if (code == EXIT_OK)
+	struct conf_diag d = reload_diag(&tee.log);
+	int code = EXIT_USAGE;
+	if (conf_forward_stream(target, &conf, &d) == TT_OK &&
+		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &conf, &d) ==
+			TT_OK)
 		code = want_server(c, &conf);
 	struct forward *f = code == EXIT_OK ? forward_new(&conf) : NULL;
 	int fd = f ? control_detach(c) : -1;
@@ -217,7 +237,7 @@ static void run_stream(struct control_client *c, const cJSON *request)
 		code = EXIT_USAGE;
 	}
 	if (fd >= 0)
-		conn_accept(c->app, f, fd); /* it waits for the peer, as one of a listener does */
+		conn_accept_answered(c->app, f, fd, control_stream_answer);
 	else
 		control_end(c, f || code != EXIT_OK ? code : EXIT_FAILED);
 	forward_unref(f);

@@ -45,8 +45,8 @@ void control_put(struct control_client *c, const char *json);
 /* The answer is complete; `code` becomes the exit code. Frees the job. */
 void control_end(struct control_client *c, int code);
 /*
- * Ends the protocol on this connection: says so and gives its socket to the caller, as a stream of
- * bytes. -1 when that cannot be done, because the client did not wait for the answer or is gone.
+ * Gives the socket to the caller, who answers the request and ends the protocol on it. -1 when that
+ * cannot be done, because the client did not wait for the answer or is gone.
  */
 int control_detach(struct control_client *c);
 

@@ -104,12 +104,12 @@ static int open_socket(struct listener *l)
 static int open_one(struct listener *l, const struct tt_log *log)
 {
 	const struct conf_forward *f = &l->forward->conf;
-	char text[TT_ADDR_TEXT_MAX];
+	char text[TT_ADDR_TEXT_MAX], target[CONF_TARGET_TEXT];
 
 	if (open_socket(l) == TT_OK) {
-		tt_info(log, "tunnel %s: listening on %s port %u%s for %s:%u", f->name,
+		tt_info(log, "tunnel %s: listening on %s port %u%s for %s", f->name,
 			tt_addr_format(&l->addr, text), f->listen_port,
-			f->proto == CONF_UDP ? "/udp" : "", f->host, f->port);
+			f->proto == CONF_UDP ? "/udp" : "", conf_forward_target(f, target));
 		return TT_OK;
 	}
 	int err = errno;

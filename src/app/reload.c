@@ -74,7 +74,7 @@ static void keep_what_needs_a_restart(
 
 /* The new configuration, checked as far as it can be without changing anything. */
 static int read_again(struct conf **out, struct app *app, uint8_t secret[ACCESS_SECRET_LEN],
-	bool *has_secret, const struct tt_log *log)
+	bool *has_secret, char **login, const struct tt_log *log)
 {
 	const char *file = app->conf->config_file;
 	struct conf_diag d = reload_diag(log);
@@ -92,6 +92,8 @@ static int read_again(struct conf **out, struct app *app, uint8_t secret[ACCESS_
 		rc = access_check_secrets(c, log);
 	if (rc == EXIT_OK && !forwards_fit(app, c, log))
 		rc = EXIT_USAGE;
+	if (rc == EXIT_OK)
+		rc = access_load_login(c, log, login);
 	if (rc != EXIT_OK) {
 		conf_free(c);
 		return rc;
@@ -119,8 +121,9 @@ int app_reload(struct app *app, const struct tt_log *log)
 {
 	uint8_t secret[ACCESS_SECRET_LEN];
 	bool has_secret = false;
+	char *login;
 	struct conf *c;
-	int rc = read_again(&c, app, secret, &has_secret, log);
+	int rc = read_again(&c, app, secret, &has_secret, &login, log);
 
 	if (rc != EXIT_OK) {
 		tt_error(log, "nothing was changed");
@@ -130,6 +133,8 @@ int app_reload(struct app *app, const struct tt_log *log)
 		keep_what_needs_a_restart(c, before, log);
 		memcpy(app->secret, secret, sizeof(secret));
 		app->has_secret = has_secret;
+		access_forget_login(app->proxy_login);
+		app->proxy_login = login;
 		app->conf = app->reloaded = c;
 		apply(app, before, log);
 		conf_free(old); /* nothing points into it any more */

@@ -151,12 +151,12 @@ static void put_peers(FILE *f, const struct app *app)
 
 static void put_tunnels(FILE *f, const struct app *app)
 {
-	char where[256], tag[9];
+	char where[256], target[CONF_TARGET_TEXT], tag[9];
 
 	for (const struct forward *t = app->forwards; t; t = t->next) {
 		listener_describe(app, t, where, sizeof(where));
-		fprintf(f, "tunnel        %s: %s to %s:%u at", t->conf.name, where, t->conf.host,
-			t->conf.port);
+		fprintf(f, "tunnel        %s: %s to %s at", t->conf.name, where,
+			conf_forward_target(&t->conf, target));
 		for (size_t i = 0; i < t->conf.n_peers; i++) {
 			const struct peer *p = peer_find_key(app, t->conf.peers[i].key);
 			fprintf(f, "%s %s", i ? "," : "",

@@ -52,6 +52,7 @@ void conf_free(struct conf *c)
 	tt_free(NULL, c->secret_file);
 	tt_free(NULL, c->passphrase_file);
 	tt_free(NULL, c->new_passphrase_file);
+	tt_free(NULL, c->socks_login_file);
 	tt_free(NULL, c->spec);
 	tt_free(NULL, c->spec_peer);
 	tt_free(NULL, c);
@@ -129,7 +130,7 @@ static void infer_command(struct conf_ctx *x)
 	struct conf *c = x->c;
 	if (c->serve)
 		c->command = CONF_CMD_SERVER;
-	else if (c->connect)
+	else if (c->connect || c->has_stdio)
 		c->command = CONF_CMD_CLIENT;
 	else
 		conf_fail(x, "say what to do: server, client, node, id, ping, bench, check, status "
@@ -193,6 +194,31 @@ static void check_words(struct conf_ctx *x)
 			     "with: toxtun cancel [BIND:]PORT:HOST:HOSTPORT");
 }
 
+/** -W makes a command of its own out of client: as with ssh, it opens none of the other forwards.
+ */
+static void make_stdio(struct conf_ctx *x, bool clean)
+{
+	struct conf *c = x->c;
+
+	x->origin = c->stdio.origin;
+	if (c->command == CONF_CMD_CLIENT)
+		c->command = CONF_CMD_STDIO;
+	else if (clean && c->command != CONF_CMD_CHECK)
+		conf_fail(x, "-W goes with the command client: toxtun -W HOST:PORT client TOXID");
+	if (c->has_target)
+		c->stdio.peers[c->stdio.n_peers++] = c->target;
+	else if (clean)
+		conf_fail(x, "to which server? Give its Tox ID: toxtun -W HOST:PORT client TOXID, "
+			     "or --to TOXID");
+	if (c->command != CONF_CMD_STDIO)
+		return;
+	c->n_forwards = 0;
+	c->connect = true;
+	c->serve = false;
+	if (c->log_level >= TT_LOG_INFO) /* silent but for the data; -v and -vv say more */
+		c->log_level--;
+}
+
 /** One number for both, or clients of the relay cannot tell it to others. */
 static void default_node_ports(struct conf *c)
 {
@@ -216,13 +242,16 @@ int conf_finish(struct conf *c, struct conf_diag *d)
 	c->connect = c->connect || c->command == CONF_CMD_CLIENT || c->n_forwards > 0;
 	if (c->command == CONF_CMD_NONE && clean)
 		infer_command(&x);
-	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0 && clean)
+	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0 && !c->has_stdio && clean)
 		conf_fail(&x,
-			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT with the Tox ID of "
-			"the server, or entries in the [client] section of an ini file (-c FILE)");
+			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT "
+			"with the Tox ID of the server, or entries in the [client] section of an "
+			"ini file (-c FILE)");
 	if (clean)
 		check_words(&x);
 	conf_forward_check(&x);
+	if (c->has_stdio)
+		make_stdio(&x, clean);
 	check_paths(&x);
 	check_passphrase(&x);
 	default_node_ports(c);

@@ -29,6 +29,7 @@ enum conf_command {
 	CONF_CMD_NONE,
 	CONF_CMD_SERVER,
 	CONF_CMD_CLIENT,
+	CONF_CMD_STDIO, /* client with -W */
 	CONF_CMD_NODE,
 	CONF_CMD_ID,
 	CONF_CMD_PING,
@@ -53,11 +54,12 @@ struct conf_node {
 	uint8_t key[TT_KEY_LEN];
 };
 
-/** Listen here, connect there: one entry of [client] or one -L. */
+/** Listen here, connect there: one entry of [client], one -L or one -D. */
 struct conf_forward {
 	char name[CONF_NAME_MAX + 1]; /* the entry's key; for -L its text, cut */
 	char origin[128];             /* "toxtun.ini:12" or "-L 8080:localhost:80" */
 	enum conf_proto proto;
+	bool socks; /* a proxy: each connection says where to, and there is no host and no port */
 	bool listen_any;            /* every address ("*"), IPv6 and IPv4 */
 	struct tt_addr listen_addr; /* loopback unless said otherwise */
 	bool listen_loopback;       /* no address was given: 127.0.0.1 and ::1 */
@@ -104,6 +106,7 @@ struct conf {
 
 	/* options; paths NULL when not given */
 	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file, *passphrase_file;
+	char *socks_login_file;
 	enum tt_mode mode;
 	bool udp, relay, lan;
 	bool fast_start; /* toxcore's timers pass faster while we wait for somebody */
@@ -132,6 +135,8 @@ struct conf {
 	uint32_t bench_seconds;                 /* bench --seconds, default CONF_BENCH_SECONDS */
 	struct tt_peer_id target;               /* positional TOXID or --to */
 	bool has_target;
+	struct conf_forward stdio; /* -W: where standard input and output go */
+	bool has_stdio;
 	char *spec;      /* forward SPEC, cancel SPEC, as written */
 	char *spec_peer; /* forward SPEC TOXID: for the running process, which knows its names */
 
@@ -188,7 +193,8 @@ int conf_parse_nodes_json(
 int conf_finish(struct conf *c, struct conf_diag *d);
 
 /**
- * Reads the SPEC of one forward, as of -L, without a server. TT_OK; TT_EINVAL, reported; TT_ENOMEM.
+ * Reads the SPEC of one forward, as of -L, or "socks:" and that of -D, without a server. TT_OK;
+ * TT_EINVAL, reported; TT_ENOMEM.
  */
 int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_diag *d);
 
@@ -199,6 +205,13 @@ int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_di
  */
 int conf_forward_server(
 	const struct conf *c, const char *peer, struct conf_forward *f, struct conf_diag *d);
+
+/** Reads HOST:PORT, as of -W, into a forward that listens nowhere. As above. */
+int conf_forward_stream(const char *target, struct conf_forward *out, struct conf_diag *d);
+
+#define CONF_TARGET_TEXT (TT_HOST_MAX + 16)
+/** Where its connections go, for people. Returns dst. */
+const char *conf_forward_target(const struct conf_forward *f, char dst[CONF_TARGET_TEXT]);
 
 /** True where both listen at the same place for the same target. */
 bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b);

@@ -134,8 +134,6 @@ static void unknown_option(struct conf_ctx *x, const struct token *t)
 	} known[] = {
 		{"-R", "reverse forwards are not in this version; run the client on the other "
 		       "side"},
-		{"-D", "the SOCKS proxy is not in this version; forward single ports with -L"},
-		{"-W", "stdin and stdout forwarding is not in this version; use -L"},
 		{"-passphrase", "passphrases do not belong on the command line, where every user "
 				"sees them; "
 				"use --passphrase-file FILE, or let it be asked for"},

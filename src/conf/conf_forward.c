@@ -8,7 +8,9 @@
 #include "tt_mem.h"
 
 #define ENTRY_FORM "[tcp:|udp:][LOCALIP:]LOCALPORT:HOST:PORT:TOXID[,TOXID...]"
+#define SOCKS_ENTRY_FORM "socks:[LOCALIP:]LOCALPORT:TOXID[,TOXID...]"
 #define OPTION_FORM "[BIND:]PORT:HOST:HOSTPORT[/udp]"
+#define SOCKS_PREFIX "socks:"
 
 static const char unix_sockets[] = "unix sockets are not supported by this version";
 
@@ -100,6 +102,20 @@ static void parse_entry(struct conf_ctx *x, struct conf_forward *f, char **v, si
 		add(x, f);
 }
 
+/** The same of an entry that is a proxy. */
+static void parse_socks_entry(struct conf_ctx *x, struct conf_forward *f, char **v, size_t n)
+{
+	f->socks = true;
+	if (n != 2 && n != 3) {
+		conf_fail(x, "an entry for a proxy is " SOCKS_ENTRY_FORM);
+		return;
+	}
+	const char *addr = n == 3 ? *v++ : NULL;
+	bool ok = parse_listen(x, f, addr, v[0]);
+	if (parse_peers(x, f, v[1]) && ok)
+		add(x, f);
+}
+
 void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value)
 {
 	struct conf_forward f = {.proto = CONF_TCP};
@@ -122,6 +138,8 @@ void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value)
 	}
 	if (strchr(value, '/'))
 		conf_fail(x, "%s; an entry is " ENTRY_FORM, unix_sockets);
+	else if (strcasecmp(v[0], "socks") == 0)
+		parse_socks_entry(x, &f, v + 1, n - 1);
 	else
 		parse_entry(x, &f, first, n);
 	tt_free(NULL, copy);
@@ -139,17 +157,25 @@ static enum conf_proto take_suffix(char *text)
 	return proto;
 }
 
-void conf_forward_option(struct conf_ctx *x, const char *value)
+/** What every option starts with: a forward that is called as it was written. `q` is that text. */
+static struct conf_forward named(char letter, const char *value, char q[CONF_QUOTE_MAX])
 {
 	struct conf_forward f = {.proto = CONF_TCP};
+
+	snprintf(f.name, sizeof(f.name), "%s", conf_quote(q, value));
+	snprintf(f.origin, sizeof(f.origin), "-%c %s", letter, q);
+	return f;
+}
+
+void conf_forward_option(struct conf_ctx *x, const char *value)
+{
 	char *v[4], **at = v;
 	char q[CONF_QUOTE_MAX];
+	struct conf_forward f = named('L', value, q);
 	char *copy = conf_strndup(x, value, strlen(value));
 
 	if (!copy)
 		return;
-	snprintf(f.name, sizeof(f.name), "%s", conf_quote(q, value));
-	snprintf(f.origin, sizeof(f.origin), "-L %s", q);
 	f.proto = take_suffix(copy);
 	if (strchr(copy, '/')) {
 		conf_fail(x, "%s; -L takes " OPTION_FORM, unix_sockets);
@@ -165,6 +191,54 @@ void conf_forward_option(struct conf_ctx *x, const char *value)
 	bool ok = parse_listen(x, &f, addr, at[0]);
 	if (parse_target(x, &f, at[1], at[2]) && ok)
 		add(x, &f);
+out:
+	tt_free(NULL, copy);
+}
+
+void conf_forward_dynamic(struct conf_ctx *x, const char *value)
+{
+	char *v[2], q[CONF_QUOTE_MAX];
+	struct conf_forward f = named('D', value, q);
+	char *copy = conf_strndup(x, value, strlen(value));
+
+	if (!copy)
+		return;
+	snprintf(f.name, sizeof(f.name), SOCKS_PREFIX "%.50s", q);
+	f.socks = true;
+	size_t n = conf_split(copy, v, 2);
+	if (n > 2)
+		conf_fail(x, "-D takes [BIND:]PORT, with an IPv6 address in brackets, not '%s'", q);
+	else if (parse_listen(x, &f, n == 2 ? v[0] : NULL, v[n - 1]))
+		add(x, &f);
+	tt_free(NULL, copy);
+}
+
+void conf_forward_stdio(struct conf_ctx *x, const char *value)
+{
+	char q[CONF_QUOTE_MAX], bracketed[TT_HOST_MAX + 3];
+	struct conf_forward f = named('W', value, q);
+	char *copy = conf_strndup(x, value, strlen(value));
+	char *colon = copy ? strrchr(copy, ':') : NULL, *host = copy;
+	struct tt_addr address;
+
+	if (!copy)
+		return;
+	if (!colon) {
+		conf_fail(x, "-W takes HOST:PORT, not '%s'", q);
+		goto out;
+	}
+	*colon = '\0';
+	/* ssh's %h has no brackets around an IPv6 address, and without a port behind it that is no
+	 * riddle: the last colon is the port's. */
+	if (strchr(copy, ':') && copy[0] != '[' && tt_addr_parse(copy, &address) == TT_OK) {
+		snprintf(bracketed, sizeof(bracketed), "[%s]", copy);
+		host = bracketed;
+	}
+	snprintf(f.name, sizeof(f.name), "-W %.50s", q);
+	if (parse_target(x, &f, host, colon + 1)) {
+		x->c->stdio = f;
+		x->c->has_stdio = true;
+	}
 out:
 	tt_free(NULL, copy);
 }
@@ -228,12 +302,40 @@ int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_di
 	struct conf_ctx x;
 
 	conf_ctx_init(&x, &scratch, d, "");
-	conf_forward_option(&x, spec);
+	if (strncasecmp(spec, SOCKS_PREFIX, sizeof(SOCKS_PREFIX) - 1) == 0)
+		conf_forward_dynamic(&x, spec + sizeof(SOCKS_PREFIX) - 1);
+	else
+		conf_forward_option(&x, spec);
 	int rc = conf_ctx_result(&x);
 	if (rc == TT_OK)
 		*out = scratch.forwards[0];
 	tt_free(NULL, scratch.forwards);
 	return rc;
+}
+
+int conf_forward_stream(const char *target, struct conf_forward *out, struct conf_diag *d)
+{
+	struct conf scratch = {.has_stdio = false};
+	struct conf_ctx x;
+
+	conf_ctx_init(&x, &scratch, d, "");
+	conf_forward_stdio(&x, target);
+	int rc = conf_ctx_result(&x);
+	if (rc == TT_OK)
+		*out = scratch.stdio;
+	return rc;
+}
+
+const char *conf_forward_target(const struct conf_forward *f, char dst[CONF_TARGET_TEXT])
+{
+	bool v6 = strchr(f->host, ':') != NULL;
+
+	if (f->socks)
+		snprintf(dst, CONF_TARGET_TEXT, "whatever SOCKS5 or HTTP CONNECT asks for");
+	else
+		snprintf(dst, CONF_TARGET_TEXT, "%s%s%s:%u", v6 ? "[" : "", f->host, v6 ? "]" : "",
+			f->port);
+	return dst;
 }
 
 int conf_forward_server(
@@ -256,7 +358,7 @@ int conf_forward_server(
 
 bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b)
 {
-	return a->proto == b->proto && a->listen_any == b->listen_any &&
+	return a->proto == b->proto && a->socks == b->socks && a->listen_any == b->listen_any &&
 	       a->listen_loopback == b->listen_loopback &&
 	       tt_addr_equal(&a->listen_addr, &b->listen_addr) &&
 	       a->listen_port == b->listen_port && strcmp(a->host, b->host) == 0 &&

@@ -79,6 +79,10 @@ void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, 
 void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value);
 /** The value of -L; its peer is filled in by conf_finish. */
 void conf_forward_option(struct conf_ctx *x, const char *value);
+/** The value of -D. */
+void conf_forward_dynamic(struct conf_ctx *x, const char *value);
+/** The value of -W. */
+void conf_forward_stdio(struct conf_ctx *x, const char *value);
 /** Forwards that cannot be used, or not together. */
 void conf_forward_check(struct conf_ctx *x);
 

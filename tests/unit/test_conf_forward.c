@@ -66,6 +66,10 @@ static void spec_is_read_as_after_L(void **state)
 	assert_string_equal(f.host, "::1");
 	assert_int_equal(f.port, 80);
 	assert_int_equal(f.n_peers, 0);
+	f = forward("socks:[::1]:1080"); /* and as after -D */
+	assert_true(f.socks);
+	assert_int_equal(f.listen_port, 1080);
+	refused("socks:x", "the local port");
 	refused("8080", "-L takes [BIND:]PORT:HOST:HOSTPORT");
 	refused("", "-L takes");
 	refused("0:localhost:80", "the local port");

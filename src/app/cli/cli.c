@@ -26,6 +26,7 @@ static const struct {
 } commands[] = {
 	{CONF_CMD_SERVER, cli_server},
 	{CONF_CMD_CLIENT, cli_server},
+	{CONF_CMD_STDIO, cli_stdio},
 	{CONF_CMD_NODE, cli_node},
 	{CONF_CMD_ID, cli_id},
 	{CONF_CMD_PING, cli_ping},

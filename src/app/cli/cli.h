@@ -10,6 +10,7 @@ int cli_run(struct conf *conf);
 
 int cli_server(
 	struct conf *conf, const struct tt_log *log); /* also `client`: what it does is in conf */
+int cli_stdio(struct conf *conf, const struct tt_log *log); /* `client` with -W */
 int cli_node(struct conf *conf, const struct tt_log *log);
 int cli_id(struct conf *conf, const struct tt_log *log);
 int cli_ping(struct conf *conf, const struct tt_log *log);

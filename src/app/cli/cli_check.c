@@ -102,13 +102,13 @@ static void print_server(const struct conf *c)
 
 static void print_forward(const struct conf_forward *f)
 {
-	char text[TT_ADDR_TEXT_MAX], tag[9];
+	char text[TT_ADDR_TEXT_MAX], target[CONF_TARGET_TEXT], tag[9];
 	const char *where = f->listen_any        ? "*"
 			    : f->listen_loopback ? "localhost"
 						 : tt_addr_format(&f->listen_addr, text);
 
-	printf("tunnel %s: %s port %u%s to %s:%u at", f->name, where, f->listen_port,
-		f->proto == CONF_UDP ? "/udp" : "", f->host, f->port);
+	printf("tunnel %s: %s port %u%s to %s at", f->name, where, f->listen_port,
+		f->proto == CONF_UDP ? "/udp" : "", conf_forward_target(f, target));
 	for (size_t i = 0; i < f->n_peers; i++)
 		printf("%s %s", i ? "," : "", tt_key_short(f->peers[i].key, tag));
 	printf("\n");

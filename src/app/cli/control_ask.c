@@ -21,7 +21,7 @@
 /* The figures of ten thousand connections are a few megabytes. */
 #define ANSWER_MAX (64u << 20)
 
-static void close_ask(struct control_ask *a)
+void control_ask_close(struct control_ask *a)
 {
 	if (a->fd >= 0)
 		close(a->fd);
@@ -45,7 +45,7 @@ bool control_ask_open(struct control_ask *a, const struct conf *conf, const stru
 	return true;
 fail:
 	a->err = errno;
-	close_ask(a);
+	control_ask_close(a);
 	return false;
 }
 
@@ -125,6 +125,12 @@ static bool show(const char *line, int *code)
 	return exit_code <= 255;
 }
 
+static void say_gone(const struct control_ask *a, ssize_t n)
+{
+	tt_error(a->log, "the toxtun that runs on %s %s", a->dir,
+		n < 0 ? "does not answer" : "ended before it had answered");
+}
+
 static int read_answer(const struct control_ask *a)
 {
 	struct control_lines lines = {.max = ANSWER_MAX};
@@ -136,8 +142,7 @@ static int read_answer(const struct control_ask *a)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || control_lines_add(&lines, buf, (size_t)n) != TT_OK) {
-			tt_error(a->log, "the toxtun that runs on %s %s", a->dir,
-				n < 0 ? "does not answer" : "ended before it had answered");
+			say_gone(a, n);
 			code = EXIT_FAILED;
 			break;
 		}
@@ -151,6 +156,38 @@ static int read_answer(const struct control_ask *a)
 	return cli_flush(a->log) ? code : EXIT_FAILED;
 }
 
+int control_ask_stream(struct control_ask *a, cJSON *request)
+{
+	char line[1024];
+	size_t len = 0;
+	int code = CONTROL_ASK_GONE;
+	ssize_t n = request ? send_request(a, request) + 1 : 1; /* 0: as after an end */
+
+	cJSON_Delete(request);
+	while (n > 0 || (n < 0 && errno == EINTR)) {
+		/* byte by byte: what follows the line belongs to the stream */
+		n = recv(a->fd, line + len, 1, 0);
+		if (n <= 0)
+			continue;
+		if (line[len] != '\n') {
+			len += len < sizeof(line) - 1;
+			continue;
+		}
+		line[len] = '\0';
+		len = 0;
+		cJSON *o = control_object(line);
+		bool begins = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "stream"));
+		cJSON_Delete(o);
+		if (begins)
+			return EXIT_OK;
+		if (show(line, &code))
+			return code;
+		code = CONTROL_ASK_GONE;
+	}
+	a->err = n < 0 ? errno : 0;
+	return code;
+}
+
 int control_ask_run(struct control_ask *a, cJSON *request)
 {
 	int rc = EXIT_FAILED;
@@ -161,7 +198,7 @@ int control_ask_run(struct control_ask *a, cJSON *request)
 		tt_error(a->log, "the toxtun that runs on %s cannot be asked: %s", a->dir,
 			strerror(errno));
 	cJSON_Delete(request);
-	close_ask(a);
+	control_ask_close(a);
 	return rc;
 }
 

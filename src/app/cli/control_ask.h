@@ -8,7 +8,7 @@
 
 struct control_ask {
 	int fd;
-	int err; /* errno of why it is not open */
+	int err; /* errno of why it is not open, or does not answer; 0: it has ended */
 	const struct tt_log *log;
 	char *dir;
 };
@@ -26,6 +26,17 @@ void control_ask_peer(cJSON *request, const struct tt_peer_id *id);
  * request and closes `a`.
  */
 int control_ask_run(struct control_ask *a, cJSON *request);
+
+/**
+ * Sends a request `stream` (NULL: it has been made by other means) and shows its answer until that
+ * is over or the stream begins. EXIT_OK: a->fd is the stream; another exit code: there is none; or
+ * CONTROL_ASK_GONE: nobody answers any more, about which nothing was said. Takes ownership of the
+ * request; `a` stays open.
+ */
+int control_ask_stream(struct control_ask *a, cJSON *request);
+#define CONTROL_ASK_GONE (-1)
+
+void control_ask_close(struct control_ask *a);
 
 /** The whole: as above, and a clear sentence when no process answers. */
 int control_ask(const struct conf *conf, const struct tt_log *log, cJSON *request);
