@@ -77,6 +77,8 @@ need_test() {
 	program_or_package openssh-client ssh
 	program_or_package openssh-client scp
 	program_or_package netcat-openbsd nc
+	program_or_package git git
+	program_or_package rsync rsync
 	program_or_package iproute2 ip
 	program_or_package nftables nft
 	program_or_package conntrack conntrack
