@@ -259,6 +259,11 @@ uint64_t bbr_pacing_rate(const struct bbr *b)
 	return b->pacing_rate;
 }
 
+bool bbr_probes_rtt(const struct bbr *b)
+{
+	return b->state == BBR_PROBE_RTT;
+}
+
 uint32_t bbr_cwnd(const struct bbr *b)
 {
 	return (uint32_t)bbr_min_u64(b->cwnd, UINT32_MAX);

@@ -189,6 +189,8 @@ void bbr_on_path_change(struct bbr *b, tt_time now);
 uint64_t bbr_pacing_rate(const struct bbr *b);
 /** Most bytes that may be in flight. */
 uint32_t bbr_cwnd(const struct bbr *b);
+/** True while little is sent on purpose, to see the round trip of an empty path. */
+bool bbr_probes_rtt(const struct bbr *b);
 /** Most bytes that may go out in one burst. */
 uint32_t bbr_send_quantum(const struct bbr *b);
 

@@ -99,7 +99,10 @@ static bool silent(const struct link *l)
 /*
  * Bytes that may be in flight. Behind a relay there is TCP, which takes what it cannot send into
  * buffers of its own, and drops or stops for seconds when those are full (a burst of about 90
- * packets is enough). So there the window follows the product of rate and round trip closely.
+packets is enough). So there the window follows the product of rate and round trip closely.
+ *
+ * It is never less than what a relay always takes: some, as tox-bootstrapd, sleep between their
+ * rounds, and the least round trip is that of the luckiest packet, a tenth of the usual one.
  */
 static uint64_t window(const struct link *l)
 {
@@ -109,6 +112,8 @@ static uint64_t window(const struct link *l)
 		return cwnd;
 	uint64_t bdp = bbr_bandwidth(&l->m.bbr) * l->m.rack.min_rtt_us / TT_S(1);
 	uint64_t most = bdp + bdp / 4, least = (uint64_t)LINK_WINDOW_RELAYED * l->packet_max;
+	if (cwnd < least && !bbr_probes_rtt(&l->m.bbr))
+		cwnd = least;
 	most = most > least ? most : least;
 	return cwnd < most ? cwnd : most;
 }
