@@ -80,7 +80,8 @@ static bool may_log(struct app *app)
 static int open_channel(struct udp_entry *e, struct udp_flow *f)
 {
 	const struct conf_forward *fw = &e->forward->conf;
-	struct channel_target t = {WIRE_UDP, fw->host, fw->port, fw->name};
+	struct channel_target t = {
+		.proto = WIRE_UDP, .host = fw->host, .port = fw->port, .tunnel = fw->name};
 	int rc = TT_EAGAIN;
 
 	for (size_t i = 0; i < fw->n_peers && rc == TT_EAGAIN; i++) {

@@ -6,6 +6,8 @@
 
 #include "tt_err.h"
 
+_Static_assert(TT_PATH_MAX <= TT_HOST_MAX, "a path fits in place of a name");
+
 static int parse_ports(const char *text, struct tt_rule *r, const char **why)
 {
 	char first[8];
@@ -65,12 +67,26 @@ static int parse_name(const char *host, struct tt_rule *r, const char **why)
 	return TT_OK;
 }
 
+/** What follows "unix:". */
+static int parse_path(const char *path, struct tt_rule *out, const char **why)
+{
+	if (path[0] != '/' || strlen(path) > TT_PATH_MAX) {
+		*why = "the path of a unix socket starts with / and has at most 107 characters";
+		return TT_EINVAL;
+	}
+	*out = (struct tt_rule){.kind = TT_RULE_UNIX};
+	memcpy(out->name, path, strlen(path));
+	return TT_OK;
+}
+
 int tt_rule_parse(const char *text, struct tt_rule *out, const char **why)
 {
 	struct tt_rule r = {0};
 	char host[TT_HOST_MAX + 1];
 	const char *colon = strrchr(text, ':');
 
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_path(text + 5, out, why);
 	*why = "a target is HOST:PORT, for example 127.0.0.1:22 or *:443";
 	if (!colon || colon == text)
 		return TT_EINVAL;
@@ -127,8 +143,15 @@ bool tt_rule_match(
 		return tt_addr_in_net(addr, &r->net, r->prefix);
 	case TT_RULE_NAME:
 		return name && strcasecmp(r->name, name) == 0 && name_allows(r->name, addr);
+	case TT_RULE_UNIX:
+		return false;
 	}
 	return false;
+}
+
+bool tt_rule_match_path(const struct tt_rule *r, const char *path)
+{
+	return r->kind == TT_RULE_UNIX && strcmp(r->name, path) == 0;
 }
 
 bool tt_rule_may_match_name(const struct tt_rule *r, const char *name, uint16_t port)

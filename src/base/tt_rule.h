@@ -1,7 +1,7 @@
 /**
  * Target rules: what a peer may reach. A rule is `HOST:PORTS`, where HOST is an address, a network
  * in CIDR form, a name or `*`, and PORTS is a port, a range `80-90` or `*`. IPv6 goes in brackets:
- * `[::1]:*`, `[2001:db8::]/32:443`.
+ * `[::1]:*`, `[2001:db8::]/32:443`. A unix socket is `unix:/PATH`.
  */
 #ifndef TT_RULE_H
 #define TT_RULE_H
@@ -12,19 +12,21 @@
 
 #include "tt_addr.h"
 
+#define TT_PATH_MAX 107 /* longest path of a unix socket: sockaddr_un without its NUL */
 #define TT_HOST_MAX 255 /* longest DNS name, RFC 1035 section 2.3.4 */
 
 enum tt_rule_kind {
 	TT_RULE_ANY,  /* every address */
 	TT_RULE_NET,  /* addresses of a network; one address is a network of full prefix */
 	TT_RULE_NAME, /* what this name resolves to, when asked for by this name */
+	TT_RULE_UNIX, /* the unix socket at the path `name`, and no address */
 };
 
 struct tt_rule {
 	enum tt_rule_kind kind;
 	struct tt_addr net;
 	unsigned prefix;
-	char name[TT_HOST_MAX + 1]; /* lower case */
+	char name[TT_HOST_MAX + 1]; /* in lower case; a path as it is */
 	uint16_t port_first, port_last;
 };
 
@@ -45,5 +47,8 @@ bool tt_rule_match(
  * says that asking the DNS is of no use.
  */
 bool tt_rule_may_match_name(const struct tt_rule *r, const char *name, uint16_t port);
+
+/** True where the rule allows the unix socket of this path, letter by letter. */
+bool tt_rule_match_path(const struct tt_rule *r, const char *path);
 
 #endif

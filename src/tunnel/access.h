@@ -20,6 +20,24 @@ bool access_may_resolve(const struct tt_rule *rules, size_t n, const char *name,
 size_t access_filter(const struct tt_rule *rules, size_t n, const char *name,
 	const struct tt_addr *in, size_t n_in, uint16_t port, struct tt_addr *out);
 
+/** True where one of the rules allows this unix socket. */
+bool access_allows_path(const struct tt_rule *rules, size_t n, const char *path);
+
+/** Where a listener may be. */
+struct access_listen {
+	struct tt_addr addrs[2]; /* one address, or both loopbacks; for `any` both that mean all */
+	size_t n_addrs;
+	bool any;                       /* every address of the machine */
+	uint16_t port_first, port_last; /* on any one of these ports */
+};
+
+/**
+ * True where the rules allow a listener at this host: a numeric address, "localhost" for what of
+ * the loopback addresses they allow, or "*" for all. Port 0 asks for any that is allowed.
+ */
+bool access_may_listen(const struct tt_rule *rules, size_t n, const char *host, uint16_t port,
+	struct access_listen *out);
+
 /**
  * True where a peer with so many rules gets the measuring service. It gives away bandwidth and
  * nothing else, as every target does: who may reach no target does not get it either.

@@ -138,7 +138,7 @@ void channel_want(struct channel *ch, enum session_action_type type)
 
 bool session_has_action(const struct session *s)
 {
-	return s->action_head != NULL;
+	return s->action_head != NULL || s->listen_news;
 }
 
 bool session_next_action(struct session *s, struct session_action *out)
@@ -166,6 +166,7 @@ bool session_next_action(struct session *s, struct session_action *out)
 		.port = ch->port,
 		.bench = ch->bench,
 		.udp = ch->udp,
+		.path = ch->path,
 	};
 	return true;
 }

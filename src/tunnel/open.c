@@ -86,6 +86,8 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 		return TT_EAGAIN;
 	if (t->proto == WIRE_BENCH && !(s->peer_caps & WIRE_CAP_BENCH))
 		return TT_ENOTSUP; /* it would take the syn for a broken one */
+	if (t->proto == WIRE_REVERSE && !(s->peer_caps & WIRE_CAP_LISTEN))
+		return TT_ENOTSUP; /* it is another program by now */
 	if (t->proto == WIRE_UDP && !(s->peer_caps & WIRE_CAP_UDP))
 		return TT_ENOTSUP;
 	if (t->proto == WIRE_UDP)
@@ -108,8 +110,12 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 	syn->ccid = ch->ccid;
 	syn->conv = conv;
 	syn->proto = t->proto ? t->proto : WIRE_TCP;
-	syn->port = t->port;
-	memcpy(syn->host, t->host, strlen(t->host) + 1);
+	if (t->proto == WIRE_REVERSE) {
+		syn->lid = t->lid;
+	} else {
+		syn->port = t->port;
+		memcpy(syn->host, t->host, strlen(t->host) + 1);
+	}
 	wire_text_copy(syn->tunnel, sizeof(syn->tunnel), t->tunnel ? t->tunnel : "");
 	rc = control_push(&s->control, &msg);
 	if (rc != TT_OK) {
@@ -168,6 +174,12 @@ static enum close_reason judge_measuring(const struct session *s, enum wire_benc
 static enum close_reason judge_target(
 	const struct session *s, const struct wire_syn *syn, const struct tt_addr *literal)
 {
+	if (syn->proto == WIRE_REVERSE) /* for a listener that we do not have */
+		return REASON_NOT_ALLOWED;
+	if (syn->proto == WIRE_UNIX)
+		return access_allows_path(s->cfg.rules, s->cfg.n_rules, syn->host)
+			       ? REASON_NONE
+			       : REASON_NOT_ALLOWED;
 	if (syn->proto != WIRE_TCP && syn->proto != WIRE_UDP)
 		return REASON_UNSUPPORTED;
 	if (syn->port == 0)
@@ -201,16 +213,21 @@ static enum close_reason judge_limits(
 	return REASON_LIMIT;
 }
 
-/* bench and literal: what the syn asks for, as far as it is one of them. */
+/*
+ * bench and literal: what the syn asks for, as far as it is one of them. reverse: it is for a
+ * listener of ours; that we asked for it is all the permission that it needs, also where nothing
+ * else is served.
+ */
 static enum close_reason judge(struct session *s, const struct wire_syn *syn, enum wire_bench bench,
-	const struct tt_addr *literal, tt_time now)
+	const struct tt_addr *literal, bool reverse, tt_time now)
 {
-	if (!s->cfg.accept || !s->peer_proved)
+	if ((!s->cfg.accept && !reverse) || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
 	if (s->draining)
 		return REASON_SHUTDOWN;
-	enum close_reason why = syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
-							 : judge_target(s, syn, literal);
+	enum close_reason why = reverse                    ? REASON_NONE
+				: syn->proto == WIRE_BENCH ? judge_measuring(s, bench)
+							   : judge_target(s, syn, literal);
 	return why == REASON_NONE ? judge_limits(s, syn, bench, now) : why;
 }
 
@@ -254,9 +271,10 @@ void channel_leave_resolving(struct channel *ch)
 	ask_resolver(next);
 }
 
-void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now)
+void session_input_syn(struct session *s, struct wire_syn *syn, tt_time now)
 {
 	struct tt_addr literal = {0};
+	bool reverse = syn->proto == WIRE_REVERSE && ask_resolve_syn(s, syn);
 	enum wire_bench bench = syn->proto == WIRE_BENCH ? wire_bench_parse(syn->host) : 0;
 	struct channel *ch = NULL;
 
@@ -271,9 +289,11 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 				s->tag, syn->ccid);
 		return;
 	}
-	tt_addr_parse(syn->host, &literal);
-	enum close_reason why = judge(s, syn, bench, &literal, now);
-	struct channel_target t = {syn->proto, syn->host, syn->port, syn->tunnel};
+	if (syn->proto != WIRE_UNIX)
+		tt_addr_parse(syn->host, &literal);
+	enum close_reason why = judge(s, syn, bench, &literal, reverse, now);
+	struct channel_target t = {
+		.proto = syn->proto, .host = syn->host, .port = syn->port, .tunnel = syn->tunnel};
 	if (why == REASON_NONE && channel_new(&ch, s, false, syn->ccid, &t, now) != TT_OK)
 		why = REASON_LIMIT;
 	if (why != REASON_NONE) {
@@ -282,6 +302,8 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 	}
 	ch->half_open = true;
 	s->half_open++;
+	ch->reverse = reverse;
+	ch->path = syn->proto == WIRE_UNIX;
 	ch->bench = bench;
 	s->measuring += bench != 0;
 	uint32_t conv = conv_in_use(s, syn->conv) ? choose_conv(s, ch, now) : syn->conv;
@@ -290,7 +312,7 @@ void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time no
 		return;
 	}
 	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
-	if (bench) {
+	if (bench || ch->path) { /* no addresses */
 		channel_set_state(ch, CHANNEL_DIALING);
 		channel_want(ch, ACTION_DIAL);
 	} else if (literal.family)
@@ -324,8 +346,10 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 	 * not (DNS rebinding) */
 	struct tt_addr literal;
 	const char *name = tt_addr_parse(ch->host, &literal) == TT_OK ? NULL : ch->host;
-	ch->n_addrs =
-		access_filter(s->cfg.rules, s->cfg.n_rules, name, addrs, n, ch->port, ch->addrs);
+	static const struct tt_rule any = {
+		.kind = TT_RULE_ANY, .port_first = 1, .port_last = 65535};
+	ch->n_addrs = access_filter(ch->reverse ? &any : s->cfg.rules,
+		ch->reverse ? 1 : s->cfg.n_rules, name, addrs, n, ch->port, ch->addrs);
 	if (ch->n_addrs == 0) {
 		if (session_may_log(s, now))
 			tt_warn(s->log,

@@ -22,6 +22,7 @@ static const struct {
 	[REASON_LIMIT] = {"limit",
 		"the limit of connections with a peer is reached; see max-connections"},
 	[REASON_UNSUPPORTED] = {"unsupported", "the peer's version cannot do this"},
+	[REASON_CANNOT_LISTEN] = {"cannot_listen", "the peer cannot listen there"},
 	[REASON_IDLE_TIMEOUT] = {"idle_timeout", "nothing was sent for too long"},
 	[REASON_RESUME_TIMEOUT] = {"resume_timeout", "the peer was offline for too long"},
 	[REASON_RESET] = {"reset", "the connection was reset"},

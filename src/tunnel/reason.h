@@ -17,6 +17,7 @@ enum close_reason {
 	REASON_TARGET_TIMEOUT,     /* the target does not answer the peer */
 	REASON_LIMIT,              /* too many channels, or no memory */
 	REASON_UNSUPPORTED,        /* the peer cannot do what was asked (UDP, unix sockets) */
+	REASON_CANNOT_LISTEN,      /* a listener's place is taken, or not the peer's to have */
 	/* cut off */
 	REASON_IDLE_TIMEOUT,
 	REASON_RESUME_TIMEOUT, /* the peer was away for too long */

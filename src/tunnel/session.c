@@ -44,7 +44,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
-	s->resume_at = TT_TIME_NEVER;
+	s->resume_at = s->ask_again_at = TT_TIME_NEVER;
 	s->log_lines = (struct tt_ratelimit){.burst = LOG_BURST, .interval_us = LOG_INTERVAL};
 	s->hellos =
 		(struct tt_ratelimit){.burst = SESSION_HELLO_BURST, .interval_us = HELLO_INTERVAL};
@@ -82,6 +82,8 @@ void session_free(struct session *s)
 			channel_close(ch, REASON_SHUTDOWN);
 		channel_release(ch);
 	}
+	asks_free(s);
+	grants_free(s);
 	link_free(s->link);
 	dgrams_clear(&s->dgrams);
 	control_clear(&s->control);
@@ -96,6 +98,7 @@ void session_end(struct session *s, enum close_reason why)
 		if (ch->state != CHANNEL_CLOSED)
 			channel_reset(ch, why);
 	}
+	grants_end(s, why, true);
 }
 
 /* The peer has been away for too long. A channel that needs nothing more from it goes on, or bytes
@@ -108,6 +111,7 @@ static void give_up(struct session *s)
 		if (ch->state != CHANNEL_CLOSED && !channel_is_complete(ch))
 			channel_reset(ch, REASON_RESUME_TIMEOUT);
 	}
+	grants_end(s, REASON_RESUME_TIMEOUT, false); /* it asks again when it is back */
 }
 
 /* The other process knows none of the channels, and will use their numbers again. */
@@ -122,6 +126,8 @@ static void forget_peer(struct session *s)
 		if (!channel_is_complete(ch))
 			channel_close(ch, REASON_PEER_RESTARTED);
 	}
+	grants_end(s, REASON_PEER_RESTARTED, false);
+	asks_forget(s);
 	control_clear(&s->control);
 }
 
@@ -143,6 +149,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 	if (path == LINK_DOWN) {
 		s->peer_hello = false;
 		s->hello_due = s->hello_peeked = false;
+		asks_forget(s);
 		if (old != LINK_DOWN) {
 			s->offline_since = now;
 			s->resume_at = now + s->cfg.resume_timeout_us;
@@ -165,6 +172,7 @@ bool session_ready(const struct session *s)
 void session_drain(struct session *s)
 {
 	s->draining = true;
+	grants_end(s, REASON_SHUTDOWN, true);
 }
 
 bool session_may_log(struct session *s, tt_time now)
@@ -257,6 +265,8 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	own->accept = cfg->accept;
 	own->rules = cfg->rules;
 	own->n_rules = cfg->n_rules;
+	own->listens = cfg->listens;
+	own->n_listens = cfg->n_listens;
 	own->bench = cfg->bench;
 	own->channels_max = cfg->channels_max;
 	own->has_proof = cfg->has_proof;
@@ -270,6 +280,9 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	fill_defaults(own);
 	if (lacks_proof(s) && s->peer_hello)
 		warn_unproved(s);
+	grants_judge_again(s);
+	if (own->n_listens > 0) /* what was refused may be allowed now: the peer asks again */
+		repeat_hello(s);
 }
 
 static void input_hello(struct session *s, const struct wire_hello *h, tt_time now)
@@ -303,6 +316,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	link_set_packet_max(s->link, h->packet_max);
 	s->packet_max = h->packet_max < LINK_PACKET_MAX ? h->packet_max : LINK_PACKET_MAX;
 	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
+	asks_on_hello(s, now);
 	if (!h->seen) /* so that it learns that its own has arrived */
 		repeat_hello(s);
 }
@@ -319,7 +333,7 @@ static void input_rst(struct session *s, const struct wire_rst *rst)
 		ch, why <= REASON_BOTH_CLOSE ? REASON_RESET : why); /* nothing orderly in it */
 }
 
-static void input_msg(struct session *s, const struct wire_msg *msg, tt_time now)
+static void input_msg(struct session *s, struct wire_msg *msg, tt_time now)
 {
 	struct channel *ch;
 
@@ -343,13 +357,25 @@ static void input_msg(struct session *s, const struct wire_msg *msg, tt_time now
 		if (ch)
 			channel_input_end(ch, now);
 		break;
+	case WIRE_LISTEN:
+		grants_input_listen(s, &msg->listen, now);
+		break;
+	case WIRE_LISTENING:
+		asks_input_listening(s, &msg->listening);
+		break;
+	case WIRE_UNLISTEN:
+		if (msg->unlisten.asker)
+			grants_input_unlisten(s, &msg->unlisten);
+		else
+			asks_input_unlisten(s, &msg->unlisten, now);
+		break;
 	case WIRE_HELLO:
 	case WIRE_UNKNOWN:
 		break;
 	}
 }
 
-static void input_numbered(struct session *s, const struct wire_msg *msg, tt_time now)
+static void input_numbered(struct session *s, struct wire_msg *msg, tt_time now)
 {
 	int rc = control_accept(&s->control, msg->n);
 
@@ -409,7 +435,8 @@ static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
 {
 	struct wire_msg msg = {.type = WIRE_HELLO,
 		.hello = {.version = WIRE_VERSION,
-			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH | WIRE_CAP_UDP,
+			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH | WIRE_CAP_UDP |
+				WIRE_CAP_LISTEN,
 			.packet_max = LINK_PACKET_MAX,
 			.seen = s->peer_hello,
 			.has_proof = s->cfg.has_proof}};
@@ -502,7 +529,8 @@ tt_time session_deadline(const struct session *s)
 {
 	tt_time d = tt_time_min(link_deadline(s->link), tt_heap_deadline(&s->timers));
 	d = tt_time_min(d, session_dgram_deadline(s));
-	if (s->sum.active > 0)
+	d = tt_time_min(d, s->ask_again_at);
+	if (s->sum.active > 0 || s->grants)
 		d = tt_time_min(d, s->resume_at);
 	return d;
 }
@@ -515,6 +543,7 @@ void session_on_deadline(struct session *s, tt_time now)
 		channel_on_timer(
 			(struct channel *)((char *)node - offsetof(struct channel, timer)), now);
 	}
+	asks_on_deadline(s, now);
 	if (now >= s->resume_at)
 		give_up(s);
 	/* Last: a channel that ends takes what the link was about to repeat with it, and the link

@@ -66,6 +66,8 @@ struct session_config {
 	bool accept;                 /* the peer may open channels to our targets */
 	const struct tt_rule *rules; /* what it may reach; borrowed until session_reconfigure */
 	size_t n_rules;
+	const struct tt_rule *listens; /* where it may listen here, see listen.h; as rules */
+	size_t n_listens;
 	bool bench; /* it may measure the path, if it may reach anything */
 	bool has_proof, need_proof;
 	uint8_t proof[WIRE_PROOF_LEN];      /* has_proof: that we know the secret, for our hello */
@@ -175,6 +177,7 @@ struct session_action {
 	uint16_t port;
 	enum wire_bench bench; /* DIAL: what measures in place of a target; 0: the target */
 	bool udp;              /* the channel carries datagrams: the channel_dgram_ functions */
+	bool path;             /* DIAL: the target is a unix socket, host its path */
 };
 
 /** Takes the next action; false when there is none. */
@@ -186,10 +189,12 @@ bool session_has_action(const struct session *s);
 /* ---- channels ---- */
 
 struct channel_target {
-	enum wire_proto proto; /* WIRE_TCP, WIRE_UDP or WIRE_BENCH; 0: WIRE_TCP */
-	const char *host; /* as the peer will resolve it, no brackets; BENCH: what shall measure */
-	uint16_t port;    /* BENCH: 0 */
-	const char *tunnel; /* the forward's name, may be NULL */
+	enum wire_proto proto; /* 0: WIRE_TCP */
+	const char *host;      /* as the peer will resolve it, no brackets; UNIX: the path; BENCH:
+				  what shall measure; REVERSE: for our log only */
+	uint16_t port;         /* BENCH, UNIX: 0; REVERSE: for our log only */
+	uint32_t lid;          /* REVERSE: the peer's listener that the connection came to */
+	const char *tunnel;    /* the forward's name, may be NULL */
 };
 
 /**
@@ -263,9 +268,9 @@ struct channel_info {
 					 on this side are not in it */
 	tt_time opened_at;            /* when session_open or the SYN was handled */
 	const char *host;             /* the channel's */
-	uint16_t port;
-	const char *tunnel; /* the forward's name, "" when there is none; the channel's */
-	const char *text;   /* the peer's words beside its reason, "" when there are none */
+	uint16_t port;                /* 0: a unix socket, or what measures */
+	const char *tunnel;           /* the forward's name, "" when there is none; the channel's */
+	const char *text; /* the peer's words beside its reason, "" when there are none */
 };
 
 void channel_info(const struct channel *ch, struct channel_info *out);

@@ -15,6 +15,7 @@
 
 #include "control.h"
 #include "dgram.h"
+#include "listen.h"
 #include "session.h"
 #include "tt_heap.h"
 
@@ -51,6 +52,8 @@ struct channel {
 	bool half_open;  /* counted in session->half_open */
 	bool resolving;  /* counted in session->resolving */
 	bool udp;        /* carries datagrams; counted in session->flows */
+	bool reverse;    /* accepted for a listener of ours, whose target needs no rule */
+	bool path;       /* the target is a unix socket */
 	enum wire_bench bench; /* counted in session->measuring; 0 for targets and for the opener */
 	enum channel_state state;
 	enum close_reason reason;
@@ -115,6 +118,13 @@ struct session {
 	size_t flows[2];            /* channels of datagrams: accepted ones, opened ones */
 	size_t measuring;           /* accepted channels to the measuring service */
 	uint32_t last_ccid;
+	/* reverse forwards, see listen.h */
+	struct ask *asks;     /* listeners that we want at the peer */
+	struct grant *grants; /* those that the peer has here, and those that must be closed */
+	size_t n_asks, n_grants;
+	uint32_t last_lid;
+	bool listen_news;     /* there may be a listen_action */
+	tt_time ask_again_at; /* what was refused; TT_TIME_NEVER: not by itself */
 	struct tt_heap timers;
 	struct channel *action_head, *action_tail;
 	struct session_stats sum;
@@ -147,8 +157,35 @@ void channel_input_end(struct channel *ch, tt_time now);
 /* open.c */
 /* The channel is no longer waiting for its name: the next one's turn. */
 void channel_leave_resolving(struct channel *ch);
-void session_input_syn(struct session *s, const struct wire_syn *syn, tt_time now);
+/* syn becomes the one of its target where it is for a listener of ours. */
+void session_input_syn(struct session *s, struct wire_syn *syn, tt_time now);
 void session_input_ack(struct session *s, const struct wire_ack *ack, tt_time now);
+
+/* listen_ask.c: ours at the peer */
+/* Turns a syn for one of our listeners into one for its target. False: there is no such listener.
+ */
+bool ask_resolve_syn(const struct session *s, struct wire_syn *syn);
+/* The peer's hello came: what it does not know, or has refused, is asked for again. */
+void asks_on_hello(struct session *s, tt_time now);
+/* The peer went offline, or is another process: it may have forgotten. */
+void asks_forget(struct session *s);
+void asks_on_deadline(struct session *s, tt_time now);
+void asks_free(struct session *s);
+void asks_input_listening(struct session *s, const struct wire_listening *l);
+void asks_input_unlisten(struct session *s, const struct wire_unlisten *u, tt_time now);
+bool asks_next_action(struct session *s, struct listen_action *out);
+
+/* listen_grant.c: the peer's here */
+void grants_input_listen(struct session *s, const struct wire_listen *l, tt_time now);
+void grants_input_unlisten(struct session *s, const struct wire_unlisten *u);
+/* Ends all of them; with `tell` the peer hears why. */
+void grants_end(struct session *s, enum close_reason why, bool tell);
+/* The rules are others: ends those that they do not allow any more. */
+void grants_judge_again(struct session *s);
+void grants_free(struct session *s);
+bool grants_next_action(struct session *s, struct listen_action *out);
+void session_push_unlisten(
+	struct session *s, uint32_t lid, bool asker, enum close_reason why, const char *text);
 
 /* For what a peer can cause: true when a line may be written now. */
 bool session_may_log(struct session *s, tt_time now);

@@ -12,6 +12,9 @@ static const char *const type_names[] = {
 	[WIRE_RST] = "rst",
 	[WIRE_FIN] = "fin",
 	[WIRE_END] = "end",
+	[WIRE_LISTEN] = "listen",
+	[WIRE_LISTENING] = "listening",
+	[WIRE_UNLISTEN] = "unlisten",
 	[WIRE_UNKNOWN] = "unknown",
 };
 
@@ -20,6 +23,7 @@ static const char *const proto_names[] = {
 	[WIRE_UDP] = "udp",
 	[WIRE_UNIX] = "unix",
 	[WIRE_BENCH] = "bench",
+	[WIRE_REVERSE] = "reverse",
 };
 
 const char *wire_type_name(enum wire_type type)
@@ -36,7 +40,7 @@ const char *wire_proto_name(enum wire_proto proto)
 
 const char *wire_cap_name(size_t bit)
 {
-	static const char *const names[WIRE_CAPS] = {"fast_open", "sack", "bench", "udp"};
+	static const char *const names[WIRE_CAPS] = {"fast_open", "sack", "bench", "udp", "listen"};
 	return names[bit];
 }
 
@@ -75,6 +79,11 @@ bool wire_proto_has_port(enum wire_proto proto)
 	return proto == WIRE_TCP || proto == WIRE_UDP;
 }
 
+bool wire_proto_has_host(enum wire_proto proto)
+{
+	return proto != WIRE_REVERSE;
+}
+
 static bool hello_ok(const struct wire_hello *h)
 {
 	return h->version > 0 && h->packet_max >= WIRE_PACKET_MIN &&
@@ -83,9 +92,16 @@ static bool hello_ok(const struct wire_hello *h)
 
 static bool syn_ok(const struct wire_syn *s)
 {
-	bool known = s->proto >= WIRE_TCP && s->proto <= WIRE_BENCH;
+	bool known = s->proto >= WIRE_TCP && s->proto <= WIRE_REVERSE;
 	bool port = wire_proto_has_port(s->proto) == (s->port != 0);
-	return s->version > 0 && s->ccid > 0 && s->conv > 0 && known && port && s->host[0] != '\0';
+	bool host = wire_proto_has_host(s->proto) == (s->host[0] != '\0');
+	bool lid = (s->proto == WIRE_REVERSE) == (s->lid != 0);
+	return s->version > 0 && s->ccid > 0 && s->conv > 0 && known && port && host && lid;
+}
+
+static bool listen_ok(const struct wire_listen *l)
+{
+	return l->lid > 0 && l->host[0] != '\0' && (!l->path || l->port == 0);
 }
 
 bool wire_message_ok(const struct wire_msg *m)
@@ -105,6 +121,12 @@ bool wire_message_ok(const struct wire_msg *m)
 		return m->fin.ccid > 0;
 	case WIRE_END:
 		return m->end.ccid > 0;
+	case WIRE_LISTEN:
+		return listen_ok(&m->listen);
+	case WIRE_LISTENING:
+		return m->listening.lid > 0;
+	case WIRE_UNLISTEN:
+		return m->unlisten.lid > 0 && reason_ok(m->unlisten.reason);
 	case WIRE_UNKNOWN:
 		return true;
 	}

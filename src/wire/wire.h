@@ -35,6 +35,9 @@ enum wire_type {
 	WIRE_RST,       /* "rst": it is over, both directions, now */
 	WIRE_FIN,       /* "fin": my direction ends after so many bytes */
 	WIRE_END,       /* "end": I have all of your bytes and your fin; nothing need be repeated */
+	WIRE_LISTEN,    /* "listen": listen for me */
+	WIRE_LISTENING, /* "listening": I do */
+	WIRE_UNLISTEN,  /* "unlisten": no more, or not at all */
 	WIRE_UNKNOWN,   /* a well-formed map of a type of a later version; only n is set */
 };
 
@@ -42,7 +45,8 @@ enum wire_proto {
 	WIRE_TCP = 1,
 	WIRE_UDP,
 	WIRE_UNIX,
-	WIRE_BENCH, /* the measuring service of the accepter itself, see wire_bench.h */
+	WIRE_BENCH,   /* the measuring service of the accepter itself, see wire_bench.h */
+	WIRE_REVERSE, /* the target of the accepter's own listener `lid`, which the opener has */
 };
 
 /* Capabilities in a hello, as bits here and as names ("fast_open") on the wire. */
@@ -51,6 +55,7 @@ enum wire_proto {
 #define WIRE_CAP_BENCH (1u << 2)     /* knows the proto WIRE_BENCH */
 #define WIRE_CAP_UDP                                                                               \
 	(1u << 3) /* knows the proto WIRE_UDP, and keeps datagrams that overtake their syn */
+#define WIRE_CAP_LISTEN (1u << 4) /* knows listen, listening, unlisten and WIRE_REVERSE */
 
 struct wire_hello {
 	uint32_t version;            /* "ver" */
@@ -67,10 +72,11 @@ struct wire_syn {
 	uint32_t version;               /* "ver" */
 	uint32_t ccid;                  /* "ccid": the opener's number of the channel, not 0 */
 	uint32_t conv;                  /* "conv": proposed by the opener; not 0 */
-	enum wire_proto proto;          /* "proto": "tcp", "udp", "unix" or "bench" */
+	enum wire_proto proto;          /* "proto": "tcp", "udp", "unix", "bench" or "reverse" */
 	char host[WIRE_HOST_MAX + 1];   /* "host": name, numeric address without brackets, path, or
-					   kind of measurement */
-	uint16_t port;                  /* "port"; 0, and not on the wire, for "unix" and "bench" */
+					   kind of measurement; not on the wire for "reverse" */
+	uint16_t port;                  /* "port"; only "tcp" and "udp" have one */
+	uint32_t lid;                   /* "lid"; only "reverse" has one: whose connection it is */
 	char tunnel[WIRE_NAME_MAX + 1]; /* "tunnel", optional: the entry's name, for the log */
 };
 
@@ -99,6 +105,29 @@ struct wire_end {
 	bool opener;   /* "o" */
 };
 
+/* Both sides number the listeners that they ask for; `asker` says whose number it is. */
+
+struct wire_listen {
+	uint32_t lid;                   /* "lid": the asker's number of the listener, not 0 */
+	char host[WIRE_HOST_MAX + 1];   /* "host": numeric address without brackets, "localhost",
+					   "*", or with `path` that of a unix socket */
+	bool path;                      /* "path", optional: true: a unix socket */
+	uint16_t port;                  /* "port": 0: choose one; not on the wire with `path` */
+	char tunnel[WIRE_NAME_MAX + 1]; /* "tunnel", optional: the entry's name, for the log */
+};
+
+struct wire_listening {
+	uint32_t lid;  /* "lid" */
+	uint16_t port; /* "port": the one that counts; not on the wire, 0, for a unix socket */
+};
+
+struct wire_unlisten {
+	uint32_t lid;                   /* "lid" */
+	bool asker;                     /* "o": the sender is the one that asked for the listener */
+	char reason[WIRE_NAME_MAX + 1]; /* "reason": as in rst */
+	char text[WIRE_TEXT_MAX + 1];   /* "text", optional: for a human */
+};
+
 struct wire_msg {
 	enum wire_type type;
 	uint32_t n; /* 0 in a hello */
@@ -109,6 +138,9 @@ struct wire_msg {
 		struct wire_rst rst;
 		struct wire_fin fin;
 		struct wire_end end;
+		struct wire_listen listen;
+		struct wire_listening listening;
+		struct wire_unlisten unlisten;
 	};
 };
 

@@ -46,8 +46,10 @@ static const struct key keys[] = {
 	KEY(WIRE_SYN, "ccid", KEY_U32, true, syn.ccid),
 	KEY(WIRE_SYN, "conv", KEY_U32, true, syn.conv),
 	KEY(WIRE_SYN, "proto", KEY_PROTO, true, syn.proto),
-	KEY(WIRE_SYN, "host", KEY_STR, true, syn.host),
-	KEY(WIRE_SYN, "port", KEY_U16, false, syn.port), /* absent with unix and bench: syn_ok() */
+	/* which of these three there must be is up to the proto: syn_ok() */
+	KEY(WIRE_SYN, "host", KEY_STR, false, syn.host),
+	KEY(WIRE_SYN, "port", KEY_U16, false, syn.port),
+	KEY(WIRE_SYN, "lid", KEY_U32, false, syn.lid),
 	KEY(WIRE_SYN, "tunnel", KEY_STR, false, syn.tunnel),
 	KEY(WIRE_ACK, "n", KEY_U32, true, n),
 	KEY(WIRE_ACK, "ccid", KEY_U32, true, ack.ccid),
@@ -66,6 +68,20 @@ static const struct key keys[] = {
 	KEY(WIRE_END, "n", KEY_U32, true, n),
 	KEY(WIRE_END, "ccid", KEY_U32, true, end.ccid),
 	KEY(WIRE_END, "o", KEY_BOOL, true, end.opener),
+	KEY(WIRE_LISTEN, "n", KEY_U32, true, n),
+	KEY(WIRE_LISTEN, "lid", KEY_U32, true, listen.lid),
+	KEY(WIRE_LISTEN, "host", KEY_STR, true, listen.host),
+	KEY(WIRE_LISTEN, "path", KEY_BOOL, false, listen.path),
+	KEY(WIRE_LISTEN, "port", KEY_U16, false, listen.port),
+	KEY(WIRE_LISTEN, "tunnel", KEY_STR, false, listen.tunnel),
+	KEY(WIRE_LISTENING, "n", KEY_U32, true, n),
+	KEY(WIRE_LISTENING, "lid", KEY_U32, true, listening.lid),
+	KEY(WIRE_LISTENING, "port", KEY_U16, false, listening.port),
+	KEY(WIRE_UNLISTEN, "n", KEY_U32, true, n),
+	KEY(WIRE_UNLISTEN, "lid", KEY_U32, true, unlisten.lid),
+	KEY(WIRE_UNLISTEN, "o", KEY_BOOL, true, unlisten.asker),
+	KEY(WIRE_UNLISTEN, "reason", KEY_STR, true, unlisten.reason),
+	KEY(WIRE_UNLISTEN, "text", KEY_STR, false, unlisten.text),
 	KEY(WIRE_UNKNOWN, "n", KEY_U32, true, n),
 };
 _Static_assert(WIRE_COUNT(keys) <= 64, "one bit of a uint64_t for each key");
@@ -126,7 +142,7 @@ static int read_proto(struct wire_cursor *c, enum wire_proto *out)
 	struct wire_span s;
 	if (wire_read_str(c, &s) != TT_OK)
 		return TT_EPROTO;
-	for (enum wire_proto p = WIRE_TCP; p <= WIRE_BENCH; p++) {
+	for (enum wire_proto p = WIRE_TCP; p <= WIRE_REVERSE; p++) {
 		if (span_is(s, wire_proto_name(p))) {
 			*out = p;
 			return TT_OK;

@@ -89,30 +89,38 @@ static int put_syn(msgpack_packer *pk, const struct wire_msg *m)
 {
 	const struct wire_syn *s = &m->syn;
 	bool port = wire_proto_has_port(s->proto);
-	int rc = put_head(pk, m, 5 + (port ? 1u : 0u) + (s->tunnel[0] ? 1u : 0u));
+	bool host = wire_proto_has_host(s->proto);
+	int rc = put_head(pk, m,
+		4 + (port ? 1u : 0u) + (host ? 1u : 0u) + (s->lid ? 1u : 0u) +
+			(s->tunnel[0] ? 1u : 0u));
 
 	rc |= put_uint(pk, "ver", s->version);
 	rc |= put_uint(pk, "ccid", s->ccid);
 	rc |= put_uint(pk, "conv", s->conv);
 	rc |= put_cstr(pk, "proto") | put_cstr(pk, wire_proto_name(s->proto));
-	rc |= put_text(pk, "host", s->host, sizeof(s->host));
+	if (host)
+		rc |= put_text(pk, "host", s->host, sizeof(s->host));
 	if (port)
 		rc |= put_uint(pk, "port", s->port);
+	if (s->lid)
+		rc |= put_uint(pk, "lid", s->lid);
 	if (s->tunnel[0])
 		rc |= put_text(pk, "tunnel", s->tunnel, sizeof(s->tunnel));
 	return rc;
 }
 
-static int put_rst(msgpack_packer *pk, const struct wire_msg *m)
+/** rst and unlisten: whose number it is, and why it is over. */
+static int put_ending(msgpack_packer *pk, const struct wire_msg *m, const char *number,
+	uint32_t value, bool own, const char reason[WIRE_NAME_MAX + 1],
+	const char text[WIRE_TEXT_MAX + 1])
 {
-	const struct wire_rst *r = &m->rst;
-	int rc = put_head(pk, m, r->text[0] ? 4 : 3);
+	int rc = put_head(pk, m, text[0] ? 4 : 3);
 
-	rc |= put_uint(pk, "ccid", r->ccid);
-	rc |= put_bool(pk, "o", r->opener);
-	rc |= put_text(pk, "reason", r->reason, sizeof(r->reason));
-	if (r->text[0])
-		rc |= put_text(pk, "text", r->text, sizeof(r->text));
+	rc |= put_uint(pk, number, value);
+	rc |= put_bool(pk, "o", own);
+	rc |= put_text(pk, "reason", reason, WIRE_NAME_MAX + 1);
+	if (text[0])
+		rc |= put_text(pk, "text", text, WIRE_TEXT_MAX + 1);
 	return rc;
 }
 
@@ -129,6 +137,27 @@ static int put_fin(msgpack_packer *pk, const struct wire_msg *m)
 	return rc;
 }
 
+static int put_listen(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_listen *l = &m->listen;
+	int rc = put_head(pk, m, 3 + (l->tunnel[0] ? 1u : 0u));
+
+	rc |= put_uint(pk, "lid", l->lid);
+	rc |= put_text(pk, "host", l->host, sizeof(l->host));
+	rc |= l->path ? put_bool(pk, "path", true) : put_uint(pk, "port", l->port);
+	if (l->tunnel[0])
+		rc |= put_text(pk, "tunnel", l->tunnel, sizeof(l->tunnel));
+	return rc;
+}
+
+static int put_listening(msgpack_packer *pk, const struct wire_msg *m)
+{
+	const struct wire_listening *l = &m->listening;
+	int rc = put_head(pk, m, l->port ? 2 : 1) | put_uint(pk, "lid", l->lid);
+
+	return l->port ? rc | put_uint(pk, "port", l->port) : rc;
+}
+
 static int put_message(msgpack_packer *pk, const struct wire_msg *m)
 {
 	switch (m->type) {
@@ -140,12 +169,20 @@ static int put_message(msgpack_packer *pk, const struct wire_msg *m)
 		return put_head(pk, m, 3) | put_uint(pk, "ccid", m->ack.ccid) |
 		       put_uint(pk, "scid", m->ack.scid) | put_uint(pk, "conv", m->ack.conv);
 	case WIRE_RST:
-		return put_rst(pk, m);
+		return put_ending(
+			pk, m, "ccid", m->rst.ccid, m->rst.opener, m->rst.reason, m->rst.text);
 	case WIRE_FIN:
 		return put_fin(pk, m);
 	case WIRE_END:
 		return put_head(pk, m, 2) | put_uint(pk, "ccid", m->end.ccid) |
 		       put_bool(pk, "o", m->end.opener);
+	case WIRE_LISTEN:
+		return put_listen(pk, m);
+	case WIRE_LISTENING:
+		return put_listening(pk, m);
+	case WIRE_UNLISTEN:
+		return put_ending(pk, m, "lid", m->unlisten.lid, m->unlisten.asker,
+			m->unlisten.reason, m->unlisten.text);
 	case WIRE_UNKNOWN:
 		break;
 	}
@@ -157,6 +194,8 @@ static bool terminated(const struct wire_msg *m)
 {
 	if (m->type == WIRE_RST)
 		return memchr(m->rst.reason, '\0', sizeof(m->rst.reason)) != NULL;
+	if (m->type == WIRE_UNLISTEN)
+		return memchr(m->unlisten.reason, '\0', sizeof(m->unlisten.reason)) != NULL;
 	return true;
 }
 

@@ -17,13 +17,15 @@
 #include "wire.h"
 
 #define WIRE_COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define WIRE_CAPS 4 /* capabilities known here: bits 0..WIRE_CAPS-1 of wire_hello.caps */
+#define WIRE_CAPS 5 /* capabilities known here: bits 0..WIRE_CAPS-1 of wire_hello.caps */
 
 /** Name of a capability bit, bit < WIRE_CAPS. */
 const char *wire_cap_name(size_t bit);
 
-/** False for the protos whose target is a name alone. */
+/** False for the protos whose target is a name, or the number of a listener, alone. */
 bool wire_proto_has_port(enum wire_proto proto);
+/** False for the proto whose target only its number names. */
+bool wire_proto_has_host(enum wire_proto proto);
 
 /** Whether the numbers and names are in their ranges: the same for writing and reading. */
 bool wire_message_ok(const struct wire_msg *m);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fail_mem.h"
+#include "listen.h"
 #include "session.h"
 #include "tt_err.h"
 
@@ -27,6 +28,7 @@ struct world {
 	uint32_t receipt;
 	struct channel *ch[CHANNELS]; /* those that the application knows */
 	struct channel *resolving[CHANNELS], *dialing[CHANNELS];
+	char users[4]; /* of listeners */
 };
 
 static uint8_t byte(struct input *in)
@@ -61,7 +63,7 @@ static void take_action(struct world *w)
 		keep(w->resolving, a.channel);
 		break;
 	case ACTION_DIAL:
-		if (a.n_addrs == 0 && !a.bench)
+		if (a.n_addrs == 0 && !a.bench && !a.path)
 			abort();
 		keep(w->dialing, a.channel);
 		break;
@@ -82,8 +84,11 @@ static void say(struct world *w, struct input *in)
 	static const char *const hosts[] = {"10.0.0.1", "11.0.0.1", "a.test", "b.test"};
 	static const char *const kinds[] = {"source", "sink", "echo", "x"};
 	static const char *const reasons[] = {"reset", "limit", "client_close", "x"};
+	static const char *const places[] = {"localhost", "*", "10.0.0.1", "x.test"};
 	uint8_t buf[WIRE_MESSAGE_MAX], kind = byte(in), bits = byte(in);
-	struct wire_msg m = {.type = (enum wire_type)(1 + kind % 6)};
+	/* Maps of listeners have kinds of their own, so that the corpus keeps its meaning. */
+	struct wire_msg m = {.type = (enum wire_type)((kind & 0x60) == 0x60 ? WIRE_LISTEN + kind % 3
+									    : 1 + kind % 6)};
 	uint32_t ccid = 1 + bits % 4;
 	bool o = bits & 0x80;
 
@@ -108,6 +113,12 @@ static void say(struct world *w, struct input *in)
 			m.syn.port = 0;
 			memcpy(m.syn.host, kinds[bits >> 4 & 3], strlen(kinds[bits >> 4 & 3]) + 1);
 		}
+		if ((kind & 0x60) == 0x40) {
+			m.syn.proto = WIRE_REVERSE;
+			m.syn.port = 0;
+			m.syn.lid = ccid;
+			memset(m.syn.host, 0, sizeof(m.syn.host));
+		}
 		break;
 	case WIRE_ACK:
 		m.ack = (struct wire_ack){.ccid = ccid, .conv = 1 + (bits >> 2 & 3)};
@@ -120,6 +131,18 @@ static void say(struct world *w, struct input *in)
 	case WIRE_FIN:
 		m.fin = (struct wire_fin){
 			.ccid = ccid, .opener = o, .seen = bits & 4, .bytes = byte(in)};
+		break;
+	case WIRE_LISTEN:
+		m.listen = (struct wire_listen){
+			.lid = ccid, .path = bits & 64, .port = bits & 64 ? 0 : bits >> 2 & 1};
+		memcpy(m.listen.host, places[bits >> 4 & 3], strlen(places[bits >> 4 & 3]));
+		break;
+	case WIRE_LISTENING:
+		m.listening = (struct wire_listening){.lid = ccid, .port = bits};
+		break;
+	case WIRE_UNLISTEN:
+		m.unlisten = (struct wire_unlisten){.lid = ccid, .asker = o};
+		memcpy(m.unlisten.reason, reasons[bits >> 2 & 3], strlen(reasons[bits >> 2 & 3]));
 		break;
 	default:
 		m.end = (struct wire_end){.ccid = ccid, .opener = o};
@@ -258,6 +281,29 @@ static void output(struct world *w, uint8_t arg)
 		abort(); /* stuck in the past */
 }
 
+/* What listeners are wanted, and what becomes of those that the peer wants. */
+static void listeners(struct world *w, uint8_t arg)
+{
+	struct listen_request r = {.host = "localhost",
+		.port = arg >> 4 & 1,
+		.target = {.proto = WIRE_TCP, .host = "127.0.0.1", .port = 22}};
+	struct listen_action a;
+
+	if (arg == 7)
+		session_end(w->s, REASON_SHUTDOWN);
+	else if (arg & 0x80)
+		session_listen(w->s, &r, &w->users[arg & 3], w->now);
+	else if (arg & 0x40)
+		session_unlisten(w->s, &w->users[arg & 3]);
+	else if (arg & 0x20 && session_next_listen_action(w->s, &a) &&
+		 a.type == LISTEN_ACTION_OPEN) {
+		if (!a.path && a.at.n_addrs == 0)
+			abort();
+		session_listen_opened(w->s, a.lid, w, arg & 1 ? REASON_CANNOT_LISTEN : REASON_NONE,
+			arg, "why", w->now);
+	}
+}
+
 static void step(struct world *w, struct input *in)
 {
 	static const enum link_path paths[] = {LINK_DOWN, LINK_RELAYED, LINK_DIRECT, LINK_DIRECT};
@@ -298,8 +344,7 @@ static void step(struct world *w, struct input *in)
 			keep(w->ch, ch);
 		break;
 	default:
-		if (byte(in) == 7)
-			session_end(w->s, REASON_SHUTDOWN);
+		listeners(w, byte(in));
 		break;
 	}
 }
@@ -318,6 +363,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.bench = true,
 		.rules = &rule,
 		.n_rules = 1,
+		.listens = &rule,
+		.n_listens = 1,
 		.channels_max = CHANNELS,
 		.idle_timeout_us = TT_S(60),
 		.resume_timeout_us = TT_S(100),

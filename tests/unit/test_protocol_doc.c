@@ -87,11 +87,11 @@ static void copy(char *dst, size_t cap, const char *src)
 
 static uint32_t cap_of(const char *name)
 {
-	static const char *const names[] = {"fast_open", "sack", "bench", "udp"};
+	static const char *const names[] = {"fast_open", "sack", "bench", "udp", "listen"};
 	static const uint32_t bits[] = {
-		WIRE_CAP_FAST_OPEN, WIRE_CAP_SACK, WIRE_CAP_BENCH, WIRE_CAP_UDP};
+		WIRE_CAP_FAST_OPEN, WIRE_CAP_SACK, WIRE_CAP_BENCH, WIRE_CAP_UDP, WIRE_CAP_LISTEN};
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (strcmp(names[i], name) == 0)
 			return bits[i];
 	fail_msg("the page has a capability %s, which is not known", name);
@@ -117,11 +117,12 @@ static void syn_of(const cJSON *json, struct wire_syn *s)
 	s->version = (uint32_t)number_of(json, "ver");
 	s->ccid = (uint32_t)number_of(json, "ccid");
 	s->conv = (uint32_t)number_of(json, "conv");
-	for (enum wire_proto p = WIRE_TCP; p <= WIRE_BENCH; p++)
+	for (enum wire_proto p = WIRE_TCP; p <= WIRE_REVERSE; p++)
 		if (strcmp(wire_proto_name(p), text_of(json, "proto")) == 0)
 			s->proto = p;
 	copy(s->host, sizeof(s->host), text_of(json, "host"));
 	s->port = (uint16_t)number_of(json, "port");
+	s->lid = (uint32_t)number_of(json, "lid");
 	copy(s->tunnel, sizeof(s->tunnel), text_of(json, "tunnel"));
 }
 
@@ -129,6 +130,7 @@ static void syn_of(const cJSON *json, struct wire_syn *s)
 static void message_of(const cJSON *json, struct wire_msg *m)
 {
 	uint32_t ccid = (uint32_t)number_of(json, "ccid");
+	uint32_t lid = (uint32_t)number_of(json, "lid");
 	bool opener = bool_of(json, "o");
 
 	memset(m, 0, sizeof(*m));
@@ -154,6 +156,20 @@ static void message_of(const cJSON *json, struct wire_msg *m)
 		m->fin.opener = opener;
 		m->fin.bytes = number_of(json, "bytes");
 		m->fin.seen = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "seen"));
+	} else if (m->type == WIRE_LISTEN) {
+		m->listen.lid = lid;
+		m->listen.path = bool_of(json, "path");
+		m->listen.port = (uint16_t)number_of(json, "port");
+		copy(m->listen.host, sizeof(m->listen.host), text_of(json, "host"));
+		copy(m->listen.tunnel, sizeof(m->listen.tunnel), text_of(json, "tunnel"));
+	} else if (m->type == WIRE_LISTENING) {
+		m->listening.lid = lid;
+		m->listening.port = (uint16_t)number_of(json, "port");
+	} else if (m->type == WIRE_UNLISTEN) {
+		m->unlisten.lid = lid;
+		m->unlisten.asker = opener;
+		copy(m->unlisten.reason, sizeof(m->unlisten.reason), text_of(json, "reason"));
+		copy(m->unlisten.text, sizeof(m->unlisten.text), text_of(json, "text"));
 	} else {
 		assert_int_equal(m->type, WIRE_END);
 		m->end.ccid = ccid;

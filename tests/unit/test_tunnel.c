@@ -588,8 +588,8 @@ static void side_that_accepts_nothing_and_other_protocols_are_refused(void **sta
 	up_alone(&w);
 	m.syn.proto = WIRE_UNIX;
 	m.syn.port = 0;
-	say(&w, SRV, &m);
-	assert_int_equal(answer(&w), REASON_UNSUPPORTED);
+	say(&w, SRV, &m); /* no rule names the path */
+	assert_int_equal(answer(&w), REASON_NOT_ALLOWED);
 	finish(&w);
 	up(&w);
 	ask(&w, SRV, "10.0.0.1", 1080); /* the client accepts nothing */

@@ -70,6 +70,37 @@ static struct wire_msg sample_end(void)
 	return m;
 }
 
+static struct wire_msg sample_listen(bool path)
+{
+	struct wire_msg m = {.type = WIRE_LISTEN, .n = 4};
+	m.listen = (struct wire_listen){
+		.lid = 7, .host = "/run/x", .path = path, .port = path ? 0 : 8080, .tunnel = "web"};
+	return m;
+}
+
+static struct wire_msg sample_listening(uint16_t port)
+{
+	struct wire_msg m = {.type = WIRE_LISTENING, .n = 5};
+	m.listening = (struct wire_listening){.lid = 7, .port = port};
+	return m;
+}
+
+static struct wire_msg sample_unlisten(void)
+{
+	struct wire_msg m = {.type = WIRE_UNLISTEN, .n = 6};
+	m.unlisten = (struct wire_unlisten){
+		.lid = 7, .asker = true, .reason = "cannot_listen", .text = "in use"};
+	return m;
+}
+
+static struct wire_msg sample_reverse_syn(void)
+{
+	struct wire_msg m = {.type = WIRE_SYN, .n = 7};
+	m.syn = (struct wire_syn){
+		.version = 1, .ccid = 3, .conv = 4, .proto = WIRE_REVERSE, .lid = 7};
+	return m;
+}
+
 static void assert_same(const struct wire_msg *a, const struct wire_msg *b)
 {
 	uint8_t x[WIRE_MESSAGE_MAX], y[WIRE_MESSAGE_MAX];
@@ -182,6 +213,12 @@ static void every_type_is_read_back_as_written(void **state)
 	round_trip(sample_rst());
 	round_trip(sample_fin());
 	round_trip(sample_end());
+	round_trip(sample_listen(false));
+	round_trip(sample_listen(true));
+	round_trip(sample_listening(8080));
+	round_trip(sample_listening(0));
+	round_trip(sample_unlisten());
+	round_trip(sample_reverse_syn());
 }
 
 static void optional_keys_may_be_absent(void **state)
@@ -566,6 +603,28 @@ static void deep_nesting_costs_neither_stack_nor_memory(void **state)
 	assert_taken(&h);
 }
 
+static void listeners_that_could_not_be_read_are_not_written(void **state)
+{
+	(void)state;
+	uint8_t buf[WIRE_MESSAGE_MAX];
+	struct wire_msg bad[] = {sample_listen(false), sample_listen(false), sample_listen(true),
+		sample_listening(1), sample_unlisten(), sample_unlisten(), sample_reverse_syn(),
+		sample_reverse_syn(), sample_reverse_syn(), sample_syn()};
+	size_t n = 0;
+	bad[n++].listen.lid = 0;
+	bad[n++].listen.host[0] = '\0';
+	bad[n++].listen.port = 1;
+	bad[n++].listening.lid = 0;
+	bad[n++].unlisten.lid = 0;
+	bad[n++].unlisten.reason[0] = '\0';
+	bad[n++].syn.lid = 0;
+	bad[n++].syn.host[0] = 'h';
+	bad[n++].syn.port = 80;
+	bad[n++].syn.lid = 1;
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(wire_encode(&bad[i], buf, sizeof(buf)), TT_EINVAL);
+}
+
 static void message_that_could_not_be_read_is_not_written(void **state)
 {
 	(void)state;
@@ -657,6 +716,7 @@ int main(void)
 		cmocka_unit_test(lying_counts_are_refused),
 		cmocka_unit_test(deep_nesting_costs_neither_stack_nor_memory),
 		cmocka_unit_test(message_that_could_not_be_read_is_not_written),
+		cmocka_unit_test(listeners_that_could_not_be_read_are_not_written),
 		cmocka_unit_test(first_byte_tells_the_kind),
 		cmocka_unit_test(names_are_never_null),
 		cmocka_unit_test(text_copy_makes_any_text_fit_to_send),

@@ -21,6 +21,9 @@ static void print_rule(const struct tt_rule *r)
 		if (r->prefix != (r->net.family == 4 ? 32u : 128u))
 			printf("/%u", r->prefix);
 		break;
+	case TT_RULE_UNIX:
+		printf(" unix:%s", r->name);
+		return;
 	}
 	if (r->port_first == 1 && r->port_last == 65535)
 		printf(":*");
