@@ -75,6 +75,17 @@ const struct tt_rule *access_peer_rules(
 	return c->targets;
 }
 
+const struct tt_rule *access_peer_listens(
+	const struct app *app, const uint8_t key[TT_KEY_LEN], size_t *n)
+{
+	const struct conf *c = app->conf;
+	const struct conf_peer *p = section(app, key);
+	bool served = !c->has_allow || in_allow(c, key), own = p && p->has_listens;
+
+	*n = !served ? 0 : own ? p->n_listens : c->n_listens;
+	return !served ? NULL : own ? p->listens : c->listens;
+}
+
 const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN])
 {
 	const struct conf_peer *p = section(app, key);

@@ -14,6 +14,10 @@ bool access_in_forwards(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 const struct tt_rule *access_peer_rules(
 	const struct app *app, const uint8_t key[TT_KEY_LEN], size_t *n);
 
+/** Where it may listen here. As above. */
+const struct tt_rule *access_peer_listens(
+	const struct app *app, const uint8_t key[TT_KEY_LEN], size_t *n);
+
 /** Its name from [peer NAME], or "". */
 const char *access_peer_name(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 

@@ -350,7 +350,7 @@ int app_run(struct app *app)
 		if (app->draining && drained(app))
 			app_stop(app);
 		if (app->stopping && (app_now(app) >= app->stop_at || peers_idle(app)))
-			return EXIT_OK;
+			return app->exit_code;
 		int rc = app_step(app, TT_TIME_NEVER);
 		if (rc != EXIT_OK)
 			return rc;

@@ -58,6 +58,7 @@ struct app {
 
 	struct peer *peers;         /* uthash by friend number */
 	struct forward *forwards;   /* list of those that are open */
+	struct forward *granted;    /* list of listeners that peers have here, see reverse.h */
 	struct listener *listeners; /* list */
 	struct conn *conns;         /* list of all */
 	struct conn *waiting_head;  /* connections whose peer is not ready yet, in order */
@@ -91,6 +92,7 @@ struct app {
 	tt_time drain_until; /* ... no longer than this */
 	char *proxy_login;   /* USER:PASSWORD that our proxies ask for; NULL: none */
 	bool stopping;
+	int exit_code;   /* of app_run, when nothing worse comes */
 	tt_time stop_at; /* when the last words must be out */
 
 	enum toxnet_path self_path;

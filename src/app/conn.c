@@ -156,10 +156,19 @@ static void start(struct conn *c)
 static struct channel_target target_of(const struct conn *c)
 {
 	const struct conf_forward *f = &c->forward->conf;
-	struct channel_target t = {.host = f->host, .port = f->port, .tunnel = f->name};
+	struct channel_target t = {.proto = f->target_path ? WIRE_UNIX : WIRE_TCP,
+		.host = f->host,
+		.port = f->port,
+		.tunnel = f->name};
 
 	if (c->proxy)
 		t.host = proxy_target(c->proxy, &t.port);
+	if (c->forward->lid) /* a peer's listener here */
+		t = (struct channel_target){.proto = WIRE_REVERSE,
+			.host = "listener",
+			.port = f->listen_port,
+			.lid = c->forward->lid,
+			.tunnel = f->name};
 	return t;
 }
 
@@ -324,7 +333,7 @@ static void log_closed(const struct app *app, const struct peer *p, const struct
 {
 	enum tt_log_level level = TT_LOG_DEBUG;
 
-	if (info->reason > REASON_BOTH_CLOSE && c && c->forward)
+	if (info->reason > REASON_BOTH_CLOSE && c && c->forward && !c->forward->lid)
 		level = !c->open && is_answered(c)         ? TT_LOG_INFO
 			: info->bytes_in + info->bytes_out ? TT_LOG_WARN
 							   : TT_LOG_ERROR;

@@ -131,10 +131,27 @@ static void start_service(struct conn *c, enum wire_bench kind)
 		connected(c);
 }
 
+/* It is connected at once, or not at all. */
+static void dial_path(struct conn *c, const char *path)
+{
+	enum close_reason why = REASON_NONE;
+
+	c->fd = net_connect_path(path);
+	if (c->fd < 0)
+		why = net_close_reason(errno);
+	else if (conn_watch(c, 0) != TT_OK)
+		why = REASON_LIMIT;
+	channel_dialed(c->channel, why, app_now(c->app));
+}
+
 void conn_dial(struct conn *c, const struct session_action *a)
 {
 	if (a->bench) {
 		start_service(c, a->bench);
+		return;
+	}
+	if (a->path) {
+		dial_path(c, a->host);
 		return;
 	}
 	struct dial *d = dial_of(c);

@@ -13,6 +13,7 @@
 #include "stats.h"
 #include "status.h"
 #include "tt_err.h"
+#include "tt_mem.h"
 
 #define PING_COUNT 4
 #define PING_COUNT_MAX 1000000
@@ -106,38 +107,53 @@ static int want_server(struct control_client *c, const struct conf_forward *f)
 	return EXIT_FAILED;
 }
 
+static bool is_reverse(const cJSON *request)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "reverse"));
+}
+
 static void run_forward(struct control_client *c, const cJSON *request)
 {
 	const char *spec = need_text(c, request, "spec");
 	char hex[TT_KEY_HEX + 1];
 	struct control_tee tee;
-	struct conf_forward f;
+	struct conf_forward *f = NULL;
+	size_t n = 0;
 
 	if (!spec)
 		return;
 	control_tee_init(&tee, c);
 	struct conf_diag d = reload_diag(&tee.log);
 	int code = EXIT_USAGE;
-	if (conf_forward_spec(spec, &f, &d) == TT_OK &&
-		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &f, &d) ==
+	if (conf_forward_spec(spec, is_reverse(request), &f, &n, &d) == TT_OK &&
+		conf_forward_server(c->app->conf, server_text(c->app, request, hex), f, n, &d) ==
 			TT_OK)
-		code = want_server(c, &f);
-	if (code == EXIT_OK && forward_add(c->app, &f, &tee.log) != TT_OK)
-		code = EXIT_FAILED;
+		code = want_server(c, f);
+	for (size_t i = 0; i < n && code == EXIT_OK; i++)
+		code = forward_add(c->app, &f[i], &tee.log) == TT_OK ? EXIT_OK : EXIT_FAILED;
 	peers_want(c->app);
 	control_end(c, code);
+	tt_free(NULL, f);
 }
 
-/* By its name, or by what it was opened with. */
-static struct forward *find_forward(const struct app *app, const char *text)
+/* Closes those of this name, or with this spec. Returns how many. */
+static size_t cancel(struct app *app, const char *text, bool reverse, const struct tt_log *log)
 {
 	struct conf_diag silent = reload_diag(NULL);
-	struct conf_forward conf;
-	struct forward *f = forward_by_name(app, text);
+	struct conf_forward *conf = NULL;
+	struct forward *f;
+	size_t n = 0, done = 0;
 
-	if (!f && conf_forward_spec(text, &conf, &silent) == TT_OK)
-		f = forward_by_spec(app, &conf);
-	return f;
+	for (; (f = forward_by_name(app, text)); done++)
+		forward_cancel(app, f, log);
+	if (done == 0 && conf_forward_spec(text, reverse, &conf, &n, &silent) == TT_OK) {
+		for (size_t i = 0; i < n; i++) {
+			for (; (f = forward_by_spec(app, &conf[i])); done++)
+				forward_cancel(app, f, log);
+		}
+	}
+	tt_free(NULL, conf);
+	return done;
 }
 
 static void run_cancel(struct control_client *c, const cJSON *request)
@@ -147,15 +163,13 @@ static void run_cancel(struct control_client *c, const cJSON *request)
 
 	if (!spec)
 		return;
-	struct forward *f = find_forward(c->app, spec);
-	if (!f) {
+	control_tee_init(&tee, c);
+	if (cancel(c->app, spec, is_reverse(request), &tee.log) == 0) {
 		control_error(
 			c, "there is no tunnel %s; toxtun status names those that are open", spec);
 		control_end(c, EXIT_USAGE);
 		return;
 	}
-	control_tee_init(&tee, c);
-	forward_cancel(c->app, f, &tee.log);
 	peers_want(c->app);
 	peers_remove_strangers(c->app, c->app->log);
 	control_end(c, EXIT_OK);
@@ -226,7 +240,7 @@ static void run_stream(struct control_client *c, const cJSON *request)
 	struct conf_diag d = reload_diag(&tee.log);
 	int code = EXIT_USAGE;
 	if (conf_forward_stream(target, &conf, &d) == TT_OK &&
-		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &conf, &d) ==
+		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &conf, 1, &d) ==
 			TT_OK)
 		code = want_server(c, &conf);
 	struct forward *f = code == EXIT_OK ? forward_new(&conf) : NULL;

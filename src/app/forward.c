@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "listener.h"
+#include "reverse.h"
 #include "tt_err.h"
 
 struct forward *forward_ref(struct forward *f)
@@ -50,8 +51,17 @@ static void take_out(struct app *app, struct forward *f)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
-	listener_close(app, f);
+	if (f->conf.reverse)
+		reverse_cancel(app, f);
+	else
+		listener_close(app, f);
 	forward_unref(f);
+}
+
+/* As listener_open. Whether the peers of a reverse forward can listen is heard later. */
+static int open_here(struct app *app, struct forward *f, const struct tt_log *log)
+{
+	return f->conf.reverse ? TT_OK : listener_open(app, f, log);
 }
 
 void forwards_close(struct app *app)
@@ -66,7 +76,7 @@ int forwards_open(struct app *app)
 
 	for (size_t i = 0; i < n; i++) {
 		struct forward *f = append(app, &app->conf->forwards[i]);
-		if (f && listener_open(app, f, app->log) == TT_OK)
+		if (f && open_here(app, f, app->log) == TT_OK)
 			good++;
 		else if (!f || app->conf->exit_on_failure)
 			return EXIT_FAILED;
@@ -117,6 +127,7 @@ static struct forward *find_equal(const struct app *app, const struct conf_forwa
 int forward_add(struct app *app, const struct conf_forward *conf, const struct tt_log *log)
 {
 	const struct forward *same = find_equal(app, conf);
+	char place[CONF_PLACE_MAX];
 
 	if (same) {
 		tt_error(log, "this tunnel is open already: %s", same->conf.name);
@@ -125,9 +136,9 @@ int forward_add(struct app *app, const struct conf_forward *conf, const struct t
 	for (struct forward *f = app->forwards; f; f = f->next) {
 		if (conf_forward_collide(&f->conf, conf)) {
 			tt_error(log,
-				"port %u is taken by the tunnel %s: choose another local port or "
-				"address, or cancel that one first",
-				conf->listen_port, f->conf.name);
+				"%s is taken by the tunnel %s: choose another port or address to "
+				"listen on, or cancel that one first",
+				conf_forward_place(conf, place), f->conf.name);
 			return TT_EBUSY;
 		}
 	}
@@ -137,7 +148,7 @@ int forward_add(struct app *app, const struct conf_forward *conf, const struct t
 		return TT_ENOMEM;
 	}
 	f->added = true;
-	int rc = listener_open(app, f, log);
+	int rc = open_here(app, f, log);
 	if (rc != TT_OK)
 		take_out(app, f);
 	return rc;
@@ -162,6 +173,7 @@ static bool in_conf(const struct conf *c, const struct conf_forward *f)
 
 bool forwards_fit(const struct app *app, const struct conf *c, const struct tt_log *log)
 {
+	char place[CONF_PLACE_MAX];
 	bool fit = true;
 
 	for (const struct forward *f = app->forwards; f; f = f->next) {
@@ -171,9 +183,10 @@ bool forwards_fit(const struct app *app, const struct conf *c, const struct tt_l
 			if (!conf_forward_collide(&f->conf, &c->forwards[i]))
 				continue;
 			tt_error(log,
-				"%s: port %u is taken by the tunnel %s, which was added at run "
+				"%s: %s is taken by the tunnel %s, which was added at run "
 				"time: cancel that one first",
-				c->forwards[i].origin, c->forwards[i].listen_port, f->conf.name);
+				c->forwards[i].origin, conf_forward_place(&c->forwards[i], place),
+				f->conf.name);
 			fit = false;
 		}
 	}
@@ -207,7 +220,7 @@ void forwards_reload(struct app *app, const struct tt_log *log, struct forward_c
 			continue;
 		}
 		f = append(app, conf);
-		if (f && listener_open(app, f, log) == TT_OK)
+		if (f && open_here(app, f, log) == TT_OK)
 			done->opened++;
 		else if (!f)
 			tt_error(log, "%s: no memory for another tunnel", conf->origin);

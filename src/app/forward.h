@@ -13,6 +13,7 @@ struct forward {
 	struct forward *next; /* in app->forwards */
 	unsigned refs;        /* the list's, and one for each connection */
 	bool added;           /* at run time: a reload leaves it open */
+	uint32_t lid;         /* a peer's listener here: its number; 0: one of ours */
 };
 
 /**

@@ -13,7 +13,7 @@ struct forward;
 int listener_open(struct app *app, struct forward *f, const struct tt_log *log);
 void listener_close(struct app *app, const struct forward *f);
 
-/** The address and port of each, joined by commas, or why there is none. Cut at cap bytes. */
+/** The place of each, joined by commas, or why there is none. Cut at cap bytes. */
 void listener_describe(const struct app *app, const struct forward *f, char *dst, size_t cap);
 /** True where all of them listen. */
 bool listener_works(const struct app *app, const struct forward *f);

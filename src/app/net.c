@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -79,6 +81,79 @@ int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only)
 	return fd;
 }
 
+uint16_t net_port(int fd)
+{
+	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(ss);
+	uint16_t port;
+
+	getsockname(fd, (struct sockaddr *)&ss, &len);
+	net_addr_of(&ss, &port);
+	return port;
+}
+
+/* 0, or -1 with errno. */
+static int path_address(const char *path, struct sockaddr_un *un)
+{
+	*un = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(un->sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(un->sun_path, path, strlen(path));
+	return 0;
+}
+
+static int path_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int net_connect_path(const char *path)
+{
+	struct sockaddr_un un;
+	int fd = path_address(path, &un) == 0 ? path_socket() : -1;
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&un, sizeof(un)) != 0)
+		return net_fail_close(fd);
+	return fd;
+}
+
+/* Nobody answers at a socket whose program is gone. 0 when the path is free now, else errno. */
+static int free_path(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return 0; /* or what is wrong is said by bind */
+	if (!S_ISSOCK(st.st_mode))
+		return EEXIST;
+	int fd = net_connect_path(path);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || errno != ECONNREFUSED)
+		return fd >= 0 || errno == EAGAIN ? EADDRINUSE : errno;
+	return unlink(path) == 0 ? 0 : errno;
+}
+
+int net_listen_path(const char *path)
+{
+	struct sockaddr_un un;
+
+	if (path_address(path, &un) != 0)
+		return -1;
+	errno = free_path(path);
+	int fd = errno ? -1 : path_socket();
+	if (fd < 0)
+		return -1;
+	mode_t before = umask(0177); /* from its first moment it is its owner's */
+	int rc = bind(fd, (const struct sockaddr *)&un, sizeof(un));
+	umask(before);
+	if (rc != 0 || listen(fd, BACKLOG) != 0)
+		return net_fail_close(fd);
+	return fd;
+}
+
 int net_connect(const struct tt_addr *addr, uint16_t port, bool *done)
 {
 	struct sockaddr_storage ss;
@@ -97,6 +172,7 @@ enum close_reason net_close_reason(int err)
 {
 	switch (err) {
 	case ECONNREFUSED:
+	case ENOENT: /* a unix socket that is not there */
 		return REASON_REFUSED_BY_TARGET;
 	case ETIMEDOUT:
 		return REASON_TARGET_TIMEOUT;
@@ -105,6 +181,7 @@ enum close_reason net_close_reason(int err)
 	case ENOBUFS:
 	case ENOMEM:
 	case EADDRNOTAVAIL:
+	case EAGAIN: /* a unix socket whose backlog is full */
 		return REASON_LIMIT;
 	default:
 		return REASON_TARGET_UNREACHABLE;

@@ -27,6 +27,18 @@ int net_bind(int fd, const struct tt_addr *addr, uint16_t port, bool v6_only);
 /** A non-blocking, close-on-exec TCP socket that listens, or -1 with errno. */
 int net_listen(const struct tt_addr *addr, uint16_t port, bool v6_only);
 
+/** The port that a listening socket has. */
+uint16_t net_port(int fd);
+
+/**
+ * As net_listen, at a path, for this user alone. What a program that is gone has left there is
+ * replaced. EADDRINUSE: somebody listens there; EEXIST: what is there is no socket.
+ */
+int net_listen_path(const char *path);
+
+/** A non-blocking, close-on-exec unix socket that is connected, or -1 with errno. */
+int net_connect_path(const char *path);
+
 /** A non-blocking TCP socket whose connect has begun, or -1 with errno. *done: it is connected. */
 int net_connect(const struct tt_addr *addr, uint16_t port, bool *done);
 

@@ -7,6 +7,7 @@
 
 #include "access_peer.h"
 #include "conn.h"
+#include "reverse.h"
 #include "stats.h"
 #include "tt_err.h"
 #include "udp.h"
@@ -106,6 +107,7 @@ static void renew_later(struct peer *p)
 
 static void peer_free(struct peer *p)
 {
+	reverse_peer_gone(p->app, p);
 	HASH_DEL(p->app->peers, p);
 	app_timer_drop(p->app, &p->renew);
 	session_free(p->session);
@@ -116,12 +118,16 @@ static void run_actions(struct peer *p)
 {
 	struct session_action a;
 
+	struct listen_action l;
+
 	while (session_next_action(p->session, &a)) {
 		if (a.udp)
 			udp_on_action(p->app, p, &a);
 		else
 			conn_on_action(p->app, p, &a);
 	}
+	while (session_next_listen_action(p->session, &l))
+		reverse_on_action(p->app, p, &l);
 }
 
 /* Its channels are closed; the sockets of all of them go before their session. */

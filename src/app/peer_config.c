@@ -4,6 +4,7 @@
 #include "access_peer.h"
 #include "forward.h"
 #include "peer.h"
+#include "reverse.h"
 
 /* How long a peer that is removed has for hearing of it. */
 #define LEAVE_TIMEOUT TT_S(2)
@@ -30,6 +31,7 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 		.log = app->log,
 	};
 	cfg->rules = access_peer_rules(app, p->key, &cfg->n_rules);
+	cfg->listens = access_peer_listens(app, p->key, &cfg->n_listens);
 	int secret = access_proofs(app, p->key, cfg->proof, cfg->peer_proof);
 	cfg->has_proof = cfg->need_proof = secret > 0;
 	if (secret < 0)
@@ -57,6 +59,7 @@ void peers_want(struct app *app)
 		for (size_t i = 0; i < f->conf.n_peers; i++)
 			peer_want(app, &f->conf.peers[i]);
 	}
+	reverse_want(app);
 }
 
 void peer_remove(struct peer *p)

@@ -5,6 +5,7 @@
 
 #include "forward.h"
 #include "listener.h"
+#include "reverse.h"
 #include "stats_int.h"
 #include "status_int.h"
 
@@ -151,12 +152,18 @@ static void put_peers(FILE *f, const struct app *app)
 
 static void put_tunnels(FILE *f, const struct app *app)
 {
-	char where[256], target[CONF_TARGET_TEXT], tag[9];
+	char where[512], target[CONF_PLACE_MAX], tag[9];
 
 	for (const struct forward *t = app->forwards; t; t = t->next) {
+		conf_forward_target(&t->conf, target);
+		if (t->conf.reverse) {
+			reverse_describe(app, t, where, sizeof(where));
+			fprintf(f, "tunnel        %s: %s for %s here%s\n", t->conf.name, where,
+				target, t->added ? " (added at run time)" : "");
+			continue;
+		}
 		listener_describe(app, t, where, sizeof(where));
-		fprintf(f, "tunnel        %s: %s to %s at", t->conf.name, where,
-			conf_forward_target(&t->conf, target));
+		fprintf(f, "tunnel        %s: %s to %s at", t->conf.name, where, target);
 		for (size_t i = 0; i < t->conf.n_peers; i++) {
 			const struct peer *p = peer_find_key(app, t->conf.peers[i].key);
 			fprintf(f, "%s %s", i ? "," : "",
@@ -164,6 +171,18 @@ static void put_tunnels(FILE *f, const struct app *app)
 						: tt_key_short(t->conf.peers[i].key, tag));
 		}
 		fprintf(f, "%s\n", t->added ? " (added at run time)" : "");
+	}
+}
+
+/* Listeners that peers have here. */
+static void put_granted(FILE *f, const struct app *app)
+{
+	char where[512], tag[9];
+
+	for (const struct forward *t = app->granted; t; t = t->next) {
+		listener_describe(app, t, where, sizeof(where));
+		fprintf(f, "listener      %s: %s for peer %s\n", t->conf.name, where,
+			tt_key_short(t->conf.peers[0].key, tag));
 	}
 }
 
@@ -178,6 +197,7 @@ char *status_text(const struct app *app)
 	put_self(f, app);
 	put_peers(f, app);
 	put_tunnels(f, app);
+	put_granted(f, app);
 	status_advice(f, app);
 	if (fclose(f) != 0) {
 		free(text);

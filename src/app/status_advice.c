@@ -3,6 +3,7 @@
 
 #include "forward.h"
 #include "listener.h"
+#include "reverse.h"
 #include "stats_int.h"
 #include "status_int.h"
 
@@ -69,9 +70,13 @@ static void advise_peer(FILE *f, const struct app *app, const struct status_peer
 
 static void advise_tunnels(FILE *f, const struct app *app)
 {
-	char where[256];
+	char where[512];
 
 	for (const struct forward *t = app->forwards; t; t = t->next) {
+		if (t->conf.reverse && !reverse_works(app, t)) {
+			reverse_describe(app, t, where, sizeof(where));
+			fprintf(f, "- Tunnel %s: %s.\n", t->conf.name, where);
+		}
 		if (listener_works(app, t))
 			continue;
 		listener_describe(app, t, where, sizeof(where));

@@ -38,10 +38,12 @@ void conf_free(struct conf *c)
 		return;
 	for (size_t i = 0; i < c->n_peers; i++) {
 		tt_free(NULL, c->peers[i].targets);
+		tt_free(NULL, c->peers[i].listens);
 		tt_free(NULL, c->peers[i].secret_file);
 	}
 	tt_free(NULL, c->allow);
 	tt_free(NULL, c->targets);
+	tt_free(NULL, c->listens);
 	tt_free(NULL, c->forwards);
 	tt_free(NULL, c->peers);
 	tt_free(NULL, c->nodes);
@@ -188,7 +190,7 @@ static void check_words(struct conf_ctx *x)
 	if (c->command == CONF_CMD_BENCH && !c->has_target)
 		conf_fail(x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
 	if (c->command == CONF_CMD_FORWARD && !c->spec)
-		conf_fail(x, "forward what? toxtun forward [BIND:]PORT:HOST:HOSTPORT [TOXID]");
+		conf_fail(x, "forward what? toxtun forward [-R] [BIND:]PORT:HOST:HOSTPORT [TOXID]");
 	if (c->command == CONF_CMD_CANCEL && !c->spec)
 		conf_fail(x, "cancel what? Give the name of the tunnel, or what it was opened "
 			     "with: toxtun cancel [BIND:]PORT:HOST:HOSTPORT");
@@ -244,12 +246,13 @@ int conf_finish(struct conf *c, struct conf_diag *d)
 		infer_command(&x);
 	if (c->command == CONF_CMD_CLIENT && c->n_forwards == 0 && !c->has_stdio && clean)
 		conf_fail(&x,
-			"nothing to forward: give -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT "
-			"with the Tox ID of the server, or entries in the [client] section of an "
-			"ini file (-c FILE)");
+			"nothing to forward: give -L or -R [BIND:]PORT:HOST:HOSTPORT or -D "
+			"[BIND:]PORT with the Tox ID of the server, or entries in the [client] or "
+			"[reverse] section of an ini file (-c FILE)");
 	if (clean)
 		check_words(&x);
-	conf_forward_check(&x);
+	if (c->command != CONF_CMD_FORWARD && c->command != CONF_CMD_CANCEL)
+		conf_forward_check(&x); /* theirs are for the running process to judge */
 	if (c->has_stdio)
 		make_stdio(&x, clean);
 	check_paths(&x);

@@ -21,6 +21,7 @@
 #define CONF_DRAIN_SECONDS 5 /* below TimeoutStopSec of dist/ and well below its default */
 #define CONF_NODE_PORT 33445
 #define CONF_FORWARD_PEERS_MAX 16
+#define CONF_RANGE_MAX 1024 /* ports; no more than SESSION_LISTENS_MAX of src/tunnel */
 #define CONF_BENCH_SECONDS 5
 #define CONF_CONNECTIONS_MAX 65536 /* as many as the process has for all peers */
 #define CONF_BENCH_SECONDS_MAX 60  /* below SESSION_BENCH_TIME of src/tunnel */
@@ -54,18 +55,24 @@ struct conf_node {
 	uint8_t key[TT_KEY_LEN];
 };
 
-/** Listen here, connect there: one entry of [client], one -L or one -D. */
+/**
+ * Listen here, connect there: one entry of [client], one -L or one -D. Reverse, of [reverse] or -R:
+ * listen there, connect here. A range of ports is as many of them.
+ */
 struct conf_forward {
-	char name[CONF_NAME_MAX + 1]; /* the entry's key; for -L its text, cut */
-	char origin[128];             /* "toxtun.ini:12" or "-L 8080:localhost:80" */
+	char name[CONF_NAME_MAX + 1]; /* the entry's key; for -L and -R the text, cut */
+	bool reverse;
+	char origin[128]; /* "toxtun.ini:12" or "-L 8080:localhost:80" */
 	enum conf_proto proto;
 	bool socks; /* a proxy: each connection says where to, and there is no host and no port */
-	bool listen_any;            /* every address ("*"), IPv6 and IPv4 */
-	struct tt_addr listen_addr; /* loopback unless said otherwise */
-	bool listen_loopback;       /* no address was given: 127.0.0.1 and ::1 */
-	uint16_t listen_port;
-	char host[TT_HOST_MAX + 1]; /* target as the server will resolve it, no brackets */
+	bool listen_any;                   /* every address ("*"), IPv6 and IPv4 */
+	struct tt_addr listen_addr;        /* loopback unless said otherwise */
+	bool listen_loopback;              /* no address was given: 127.0.0.1 and ::1 */
+	uint16_t listen_port;              /* reverse: 0: the server chooses */
+	char listen_path[TT_PATH_MAX + 1]; /* listen at this unix socket; "": at the above */
+	char host[TT_HOST_MAX + 1];        /* target as its side will resolve it, no brackets */
 	uint16_t port;
+	bool target_path;                                /* host is the path of a unix socket */
 	struct tt_peer_id peers[CONF_FORWARD_PEERS_MAX]; /* in order of preference, at least one */
 	size_t n_peers;
 };
@@ -78,6 +85,9 @@ struct conf_peer {
 	struct tt_rule *targets; /* own rules; has_targets false: those of [server] */
 	size_t n_targets;
 	bool has_targets;
+	struct tt_rule *listens; /* as targets */
+	size_t n_listens;
+	bool has_listens;
 	char *secret_file; /* NULL: none of its own */
 };
 
@@ -93,6 +103,8 @@ struct conf {
 	bool has_allow;          /* false: whoever holds the Tox ID */
 	struct tt_rule *targets; /* default 127.0.0.0/8:* and [::1]:* when none is given */
 	size_t n_targets;
+	struct tt_rule *listens; /* where peers may listen here; default nowhere */
+	size_t n_listens;
 
 	struct conf_forward *forwards;
 	size_t n_forwards;
@@ -137,8 +149,9 @@ struct conf {
 	bool has_target;
 	struct conf_forward stdio; /* -W: where standard input and output go */
 	bool has_stdio;
-	char *spec;      /* forward SPEC, cancel SPEC, as written */
-	char *spec_peer; /* forward SPEC TOXID: for the running process, which knows its names */
+	char *spec;        /* forward SPEC, cancel SPEC, as written */
+	bool spec_reverse; /* it is one of -R */
+	char *spec_peer;   /* forward SPEC TOXID: for the running process, which knows its names */
 
 	/* The command line that conf_parse_args read, borrowed: for reading everything again. */
 	int argc;
@@ -193,25 +206,29 @@ int conf_parse_nodes_json(
 int conf_finish(struct conf *c, struct conf_diag *d);
 
 /**
- * Reads the SPEC of one forward, as of -L, or "socks:" and that of -D, without a server. TT_OK;
- * TT_EINVAL, reported; TT_ENOMEM.
+ * Reads a SPEC, as of -L or -R, or "socks:" and that of -D, without a server: *out gets *n
+ * forwards, which the caller frees with tt_free. TT_OK; TT_EINVAL, reported; TT_ENOMEM.
  */
-int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_diag *d);
+int conf_forward_spec(
+	const char *spec, bool reverse, struct conf_forward **out, size_t *n, struct conf_diag *d);
 
 /**
- * Completes what conf_forward_spec read: its server is `peer`, a Tox ID or a name of a [peer]
+ * Completes what conf_forward_spec read: their server is `peer`, a Tox ID or a name of a [peer]
  * section of c, and for NULL the one of c's command line. As above, also for a forward that cannot
  * be used.
  */
-int conf_forward_server(
-	const struct conf *c, const char *peer, struct conf_forward *f, struct conf_diag *d);
+int conf_forward_server(const struct conf *c, const char *peer, struct conf_forward *f, size_t n,
+	struct conf_diag *d);
+
+#define CONF_PLACE_MAX (TT_HOST_MAX + 16)
+
+/** Where it listens, and its target, for people: "localhost:80", "[::1]:80", a path. Returns dst.
+ */
+const char *conf_forward_place(const struct conf_forward *f, char dst[CONF_PLACE_MAX]);
+const char *conf_forward_target(const struct conf_forward *f, char dst[CONF_PLACE_MAX]);
 
 /** Reads HOST:PORT, as of -W, into a forward that listens nowhere. As above. */
 int conf_forward_stream(const char *target, struct conf_forward *out, struct conf_diag *d);
-
-#define CONF_TARGET_TEXT (TT_HOST_MAX + 16)
-/** Where its connections go, for people. Returns dst. */
-const char *conf_forward_target(const struct conf_forward *f, char dst[CONF_TARGET_TEXT]);
 
 /** True where both listen at the same place for the same target. */
 bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b);

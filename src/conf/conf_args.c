@@ -132,8 +132,6 @@ static void unknown_option(struct conf_ctx *x, const struct token *t)
 	static const struct {
 		const char *name, *message;
 	} known[] = {
-		{"-R", "reverse forwards are not in this version; run the client on the other "
-		       "side"},
 		{"-passphrase", "passphrases do not belong on the command line, where every user "
 				"sees them; "
 				"use --passphrase-file FILE, or let it be asked for"},
@@ -241,9 +239,9 @@ static void parse_positional(struct conf_ctx *x, size_t command, int nth, const 
 	enum words words = commands[command].words;
 	if (words == WORDS_PEER && nth == 2)
 		set_target(x, commands[command].name, word);
-	else if ((words == WORDS_SPEC || words == WORDS_SPEC_PEER) && nth == 2)
+	else if ((words == WORDS_SPEC || words == WORDS_SPEC_PEER) && nth == 2 && !x->c->spec)
 		set_word(x, &x->c->spec, word);
-	else if (words == WORDS_SPEC_PEER && nth == 3)
+	else if (words == WORDS_SPEC_PEER && nth <= 3 && !x->c->spec_peer)
 		set_word(x, &x->c->spec_peer, word);
 	else
 		conf_fail(x, "'%s' is one word too many after the command %s", conf_quote(q, word),

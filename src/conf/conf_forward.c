@@ -1,3 +1,4 @@
+/* Reading forwards: entries of [client] and [reverse], -L and -R. */
 #include "conf_int.h"
 
 #include <stdio.h>
@@ -9,17 +10,56 @@
 
 #define ENTRY_FORM "[tcp:|udp:][LOCALIP:]LOCALPORT:HOST:PORT:TOXID[,TOXID...]"
 #define SOCKS_ENTRY_FORM "socks:[LOCALIP:]LOCALPORT:TOXID[,TOXID...]"
+#define REVERSE_FORM "[REMOTEIP:]REMOTEPORT:HOST:PORT:TOXID[,TOXID...]"
 #define OPTION_FORM "[BIND:]PORT:HOST:HOSTPORT[/udp]"
-#define SOCKS_PREFIX "socks:"
 
-static const char unix_sockets[] = "unix sockets are not supported by this version";
+/** A forward, or one for each port of a range: those of f are the first. */
+struct reading {
+	struct conf_forward f;
+	uint16_t listen_last, target_last;
+};
+
+/** FIRST or FIRST-LAST. */
+static bool parse_ports(struct conf_ctx *x, char *text, uint16_t min, const char *what,
+	uint16_t *first, uint16_t *last)
+{
+	char *dash = strchr(text, '-');
+
+	if (dash)
+		*dash = '\0';
+	if (!conf_port(x, text, dash ? 1 : min, what, first) ||
+		(dash && !conf_port(x, dash + 1, 1, what, last)))
+		return false;
+	if (!dash)
+		*last = *first;
+	if (*last >= *first)
+		return true;
+	conf_fail(x, "%s: the range %u-%u ends before it starts", what, *first, *last);
+	return false;
+}
+
+/** A unix socket's, which starts with a slash. */
+static bool parse_path(struct conf_ctx *x, const char *text, char *dst, size_t cap)
+{
+	if (strlen(text) > TT_PATH_MAX) {
+		conf_fail(x,
+			"the path of a unix socket has at most %d characters, and this one %zu: "
+			"take a shorter one",
+			TT_PATH_MAX, strlen(text));
+		return false;
+	}
+	snprintf(dst, cap, "%s", text);
+	return true;
+}
 
 /** addr NULL: none was given. */
-static bool parse_listen(
-	struct conf_ctx *x, struct conf_forward *f, const char *addr, const char *port)
+static bool parse_listen(struct conf_ctx *x, struct reading *r, const char *addr, char *port)
 {
+	struct conf_forward *f = &r->f;
 	char q[CONF_QUOTE_MAX];
 
+	if (!addr && port[0] == '/')
+		return parse_path(x, port, f->listen_path, sizeof(f->listen_path));
 	if (addr && strcmp(addr, "*") == 0) {
 		f->listen_any = true;
 	} else if (!addr || addr[0] == '\0' || strcasecmp(addr, "localhost") == 0) {
@@ -28,17 +68,27 @@ static bool parse_listen(
 		   tt_addr_parse(addr, &f->listen_addr) != TT_OK) {
 		conf_fail(x,
 			"'%s' is no address to listen on: give a numeric address (IPv6 in "
-			"brackets), * for all, or leave it out for this host only",
-			conf_quote(q, addr));
+			"brackets), * for all, or leave it out for %s only",
+			conf_quote(q, addr), f->reverse ? "the server itself" : "this host");
 		return false;
 	}
-	return conf_port(x, port, 1, "the local port", &f->listen_port);
+	return parse_ports(x, port, f->reverse ? 0 : 1,
+		f->reverse ? "the remote port" : "the local port", &f->listen_port,
+		&r->listen_last);
 }
 
-static bool parse_target(
-	struct conf_ctx *x, struct conf_forward *f, const char *host, const char *port)
+/** host NULL: where is the path of a unix socket, else a port. */
+static bool parse_target(struct conf_ctx *x, struct reading *r, const char *host, char *where)
 {
-	return conf_host(x, host, f->host) && conf_port(x, port, 1, "the remote port", &f->port);
+	struct conf_forward *f = &r->f;
+
+	if (!host) {
+		f->target_path = true;
+		return parse_path(x, where, f->host, sizeof(f->host));
+	}
+	return conf_host(x, host, f->host) &&
+	       parse_ports(x, where, 1, f->reverse ? "the local port" : "the remote port", &f->port,
+		       &r->target_last);
 }
 
 static bool parse_peers(struct conf_ctx *x, struct conf_forward *f, char *list)
@@ -62,16 +112,56 @@ static bool parse_peers(struct conf_ctx *x, struct conf_forward *f, char *list)
 		f->peers[f->n_peers++] = id;
 	}
 	if (f->n_peers == 0)
-		conf_fail(x, "the Tox ID of the server is missing; an entry is " ENTRY_FORM);
+		conf_fail(x, "the Tox ID of the server is missing; an entry is %s",
+			f->reverse ? REVERSE_FORM : ENTRY_FORM);
 	return f->n_peers > 0;
 }
 
-static void add(struct conf_ctx *x, const struct conf_forward *f)
+/** Adds it, or each one of a range. */
+static void add(struct conf_ctx *x, const struct reading *r)
 {
 	struct conf *c = x->c;
-	struct conf_forward *slot = conf_push(x, &c->forwards, &c->n_forwards, sizeof(*slot));
-	if (slot)
-		*slot = *f;
+	unsigned listens = r->f.listen_path[0] ? 1 : r->listen_last - r->f.listen_port + 1u;
+	unsigned targets = r->f.target_path ? 1
+			   : r->f.socks     ? listens
+					    : r->target_last - r->f.port + 1u;
+
+	if (listens != targets) {
+		conf_fail(x,
+			"the two ranges must be equally long: there are %u ports to listen on and "
+			"%u of the target",
+			listens, targets);
+		return;
+	}
+	if (listens > CONF_RANGE_MAX) {
+		conf_fail(x, "a range has at most %d ports, and this one %u", CONF_RANGE_MAX,
+			listens);
+		return;
+	}
+	for (unsigned i = 0; i < listens; i++) {
+		struct conf_forward *slot =
+			conf_push(x, &c->forwards, &c->n_forwards, sizeof(*slot));
+		if (!slot)
+			return;
+		*slot = r->f;
+		if (!r->f.listen_path[0])
+			slot->listen_port = (uint16_t)(r->f.listen_port + i);
+		if (!r->f.target_path && !r->f.socks)
+			slot->port = (uint16_t)(r->f.port + i);
+	}
+}
+
+/** Takes [BIND:]PORT or a path, and then HOST:HOSTPORT or a path; false says so in *form. */
+static bool parse_places(struct conf_ctx *x, struct reading *r, char **v, size_t n, bool *form)
+{
+	size_t target = n > 0 && v[n - 1][0] == '/' ? 1 : 2;
+
+	*form = n == target + 1 || (n == target + 2 && v[0][0] != '/');
+	if (!*form)
+		return false;
+	size_t listen = n - target;
+	bool ok = parse_listen(x, r, listen == 2 ? v[0] : NULL, v[listen - 1]);
+	return parse_target(x, r, target == 2 ? v[n - 2] : NULL, v[n - 1]) && ok;
 }
 
 static bool is_port(const char *text)
@@ -81,44 +171,46 @@ static bool is_port(const char *text)
 }
 
 /** The fields of an entry, its protocol taken off. */
-static void parse_entry(struct conf_ctx *x, struct conf_forward *f, char **v, size_t n)
+static void parse_entry(struct conf_ctx *x, struct reading *r, char **v, size_t n)
 {
-	if (n == 3 || (n == 4 && is_port(v[3]))) {
-		conf_fail(x,
-			"the Tox ID of the server is missing at the end; an entry is " ENTRY_FORM);
+	const char *form_text = r->f.reverse ? REVERSE_FORM : ENTRY_FORM;
+	bool form;
+
+	if (n >= 2 && n <= 4 && (is_port(v[n - 1]) || v[n - 1][0] == '/')) {
+		conf_fail(x, "the Tox ID of the server is missing at the end; an entry is %s",
+			form_text);
 		return;
 	}
-	if (n != 4 && n != 5) {
-		conf_fail(x, "%s; an entry is " ENTRY_FORM,
+	bool ok = n > 0 && parse_places(x, r, v, n - 1, &form);
+	if (n == 0 || !form) {
+		conf_fail(x, "%s; an entry is %s",
 			n > 5 ? "too many colons (an IPv6 address goes in brackets: [::1])"
-			      : "parts are missing");
+			      : "parts are missing",
+			form_text);
 		return;
 	}
-	const char *addr = n == 5 ? *v++ : NULL;
-	bool ok = parse_listen(x, f, addr, v[0]);
-	ok = parse_target(x, f, v[1], v[2]) && ok;
-	ok = parse_peers(x, f, v[3]) && ok;
+	ok = parse_peers(x, &r->f, v[n - 1]) && ok;
 	if (ok)
-		add(x, f);
+		add(x, r);
 }
 
 /** The same of an entry that is a proxy. */
-static void parse_socks_entry(struct conf_ctx *x, struct conf_forward *f, char **v, size_t n)
+static void parse_socks_entry(struct conf_ctx *x, struct reading *r, char **v, size_t n)
 {
-	f->socks = true;
-	if (n != 2 && n != 3) {
-		conf_fail(x, "an entry for a proxy is " SOCKS_ENTRY_FORM);
+	r->f.socks = true;
+	if (r->f.reverse || (n != 2 && n != 3)) {
+		conf_fail(x, "an entry for a proxy is " SOCKS_ENTRY_FORM ", under [client]");
 		return;
 	}
-	const char *addr = n == 3 ? *v++ : NULL;
-	bool ok = parse_listen(x, f, addr, v[0]);
-	if (parse_peers(x, f, v[1]) && ok)
-		add(x, f);
+	char *addr = n == 3 ? *v++ : NULL;
+	bool ok = parse_listen(x, r, addr, v[0]);
+	if (parse_peers(x, &r->f, v[1]) && ok)
+		add(x, r);
 }
 
-void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value)
+void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value, bool reverse)
 {
-	struct conf_forward f = {.proto = CONF_TCP};
+	struct reading r = {.f = {.proto = CONF_TCP, .reverse = reverse}};
 	char *v[6], **first = v;
 
 	if (!conf_name_ok(name)) {
@@ -128,28 +220,28 @@ void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value)
 	char *copy = conf_strndup(x, value, strlen(value));
 	if (!copy)
 		return;
-	snprintf(f.name, sizeof(f.name), "%s", name);
-	snprintf(f.origin, sizeof(f.origin), "%s", x->origin);
+	snprintf(r.f.name, sizeof(r.f.name), "%s", name);
+	snprintf(r.f.origin, sizeof(r.f.origin), "%s", x->origin);
 	size_t n = conf_split(copy, v, 6);
 	if (strcasecmp(v[0], "tcp") == 0 || strcasecmp(v[0], "udp") == 0) {
-		f.proto = strcasecmp(v[0], "udp") == 0 ? CONF_UDP : CONF_TCP;
+		r.f.proto = strcasecmp(v[0], "udp") == 0 ? CONF_UDP : CONF_TCP;
 		first++;
 		n--;
 	}
-	if (strchr(value, '/'))
-		conf_fail(x, "%s; an entry is " ENTRY_FORM, unix_sockets);
-	else if (strcasecmp(v[0], "socks") == 0)
-		parse_socks_entry(x, &f, v + 1, n - 1);
+	if (strcasecmp(v[0], "socks") == 0)
+		parse_socks_entry(x, &r, v + 1, n - 1);
 	else
-		parse_entry(x, &f, first, n);
+		parse_entry(x, &r, first, n);
 	tt_free(NULL, copy);
 }
 
-/** Cuts "/udp" or "/tcp" off the end. */
+/** Cuts "/udp" or "/tcp" off a port at the end. */
 static enum conf_proto take_suffix(char *text)
 {
 	size_t n = strlen(text);
-	if (n < 4 ||
+	const char *colon = strrchr(text, ':');
+
+	if (n < 4 || (colon && colon[1] == '/') ||
 		(strcasecmp(text + n - 4, "/udp") != 0 && strcasecmp(text + n - 4, "/tcp") != 0))
 		return CONF_TCP;
 	enum conf_proto proto = strcasecmp(text + n - 3, "udp") == 0 ? CONF_UDP : CONF_TCP;
@@ -160,56 +252,53 @@ static enum conf_proto take_suffix(char *text)
 /** What every option starts with: a forward that is called as it was written. `q` is that text. */
 static struct conf_forward named(char letter, const char *value, char q[CONF_QUOTE_MAX])
 {
-	struct conf_forward f = {.proto = CONF_TCP};
+	struct conf_forward f = {.proto = CONF_TCP, .reverse = letter == 'R'};
+	const char *prefix = letter == 'R'   ? "-R "
+			     : letter == 'W' ? "-W "
+			     : letter == 'D' ? SOCKS_PREFIX
+					     : "";
 
-	snprintf(f.name, sizeof(f.name), "%s", conf_quote(q, value));
+	conf_quote(q, value);
+	snprintf(f.name, sizeof(f.name), "%s%.50s", prefix, q);
 	snprintf(f.origin, sizeof(f.origin), "-%c %s", letter, q);
 	return f;
 }
 
-void conf_forward_option(struct conf_ctx *x, const char *value)
+void conf_forward_option(struct conf_ctx *x, const char *value, bool reverse)
 {
-	char *v[4], **at = v;
-	char q[CONF_QUOTE_MAX];
-	struct conf_forward f = named('L', value, q);
+	char *v[4], q[CONF_QUOTE_MAX];
+	struct reading r = {.f = named(reverse ? 'R' : 'L', value, q)};
+	bool form;
 	char *copy = conf_strndup(x, value, strlen(value));
 
 	if (!copy)
 		return;
-	f.proto = take_suffix(copy);
-	if (strchr(copy, '/')) {
-		conf_fail(x, "%s; -L takes " OPTION_FORM, unix_sockets);
-		goto out;
-	}
+	r.f.proto = take_suffix(copy);
 	size_t n = conf_split(copy, v, 4);
-	if (n != 3 && n != 4) {
-		conf_fail(x, "-L takes " OPTION_FORM ", with an IPv6 address in brackets, not '%s'",
-			q);
-		goto out;
-	}
-	const char *addr = n == 4 ? *at++ : NULL;
-	bool ok = parse_listen(x, &f, addr, at[0]);
-	if (parse_target(x, &f, at[1], at[2]) && ok)
-		add(x, &f);
-out:
+	if (n <= 4 && parse_places(x, &r, v, n, &form))
+		add(x, &r);
+	else if (n > 4 || !form)
+		conf_fail(x,
+			"%s takes " OPTION_FORM ", with an IPv6 address in brackets, or the path "
+			"of a unix socket on either side, not '%s'",
+			reverse ? "-R" : "-L", q);
 	tt_free(NULL, copy);
 }
 
 void conf_forward_dynamic(struct conf_ctx *x, const char *value)
 {
 	char *v[2], q[CONF_QUOTE_MAX];
-	struct conf_forward f = named('D', value, q);
+	struct reading r = {.f = named('D', value, q)};
 	char *copy = conf_strndup(x, value, strlen(value));
 
 	if (!copy)
 		return;
-	snprintf(f.name, sizeof(f.name), SOCKS_PREFIX "%.50s", q);
-	f.socks = true;
+	r.f.socks = true;
 	size_t n = conf_split(copy, v, 2);
 	if (n > 2)
 		conf_fail(x, "-D takes [BIND:]PORT, with an IPv6 address in brackets, not '%s'", q);
-	else if (parse_listen(x, &f, n == 2 ? v[0] : NULL, v[n - 1]))
-		add(x, &f);
+	else if (parse_listen(x, &r, n == 2 ? v[0] : NULL, v[n - 1]))
+		add(x, &r);
 	tt_free(NULL, copy);
 }
 
@@ -234,142 +323,10 @@ void conf_forward_stdio(struct conf_ctx *x, const char *value)
 		snprintf(bracketed, sizeof(bracketed), "[%s]", copy);
 		host = bracketed;
 	}
-	snprintf(f.name, sizeof(f.name), "-W %.50s", q);
-	if (parse_target(x, &f, host, colon + 1)) {
+	if (conf_host(x, host, f.host) && conf_port(x, colon + 1, 1, "the remote port", &f.port)) {
 		x->c->stdio = f;
 		x->c->has_stdio = true;
 	}
 out:
 	tt_free(NULL, copy);
-}
-
-static bool addr_unspecified(const struct tt_addr *a)
-{
-	static const struct tt_addr none;
-	return memcmp(a->bytes, none.bytes, sizeof(none.bytes)) == 0;
-}
-
-bool conf_forward_collide(const struct conf_forward *a, const struct conf_forward *b)
-{
-	if (a->proto != b->proto || a->listen_port != b->listen_port)
-		return false;
-	if (a->listen_any || b->listen_any)
-		return true;
-	if (a->listen_loopback && b->listen_loopback)
-		return true;
-	if (a->listen_loopback || b->listen_loopback) {
-		static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
-		const struct tt_addr *one = a->listen_loopback ? &b->listen_addr : &a->listen_addr;
-		struct tt_addr lo = one->family == 4 ? tt_addr_v4(v4) : tt_addr_v6(v6);
-		return addr_unspecified(one) || tt_addr_equal(one, &lo);
-	}
-	if (a->listen_addr.family != b->listen_addr.family)
-		return false;
-	return addr_unspecified(&a->listen_addr) || addr_unspecified(&b->listen_addr) ||
-	       tt_addr_equal(&a->listen_addr, &b->listen_addr);
-}
-
-void conf_forward_check(struct conf_ctx *x)
-{
-	struct conf *c = x->c;
-	bool clean = x->d->errors == 0; /* else the server may have been given, with a mistake */
-
-	for (size_t i = 0; i < c->n_forwards; i++) {
-		struct conf_forward *f = &c->forwards[i];
-		x->origin = f->origin;
-		if (f->n_peers == 0 && c->has_target)
-			f->peers[f->n_peers++] = c->target;
-		if (f->n_peers == 0 && clean)
-			conf_fail(x,
-				"to which server? Give its Tox ID: toxtun client TOXID -L ..., "
-				"or --to TOXID");
-		for (size_t j = 0; j < i; j++) {
-			if (conf_forward_collide(f, &c->forwards[j])) {
-				conf_fail(x,
-					"port %u is taken by %s (%s) already: give one of them "
-					"another local port or address",
-					f->listen_port, c->forwards[j].name, c->forwards[j].origin);
-				break;
-			}
-		}
-	}
-	x->origin = "";
-}
-
-int conf_forward_spec(const char *spec, struct conf_forward *out, struct conf_diag *d)
-{
-	struct conf scratch = {.forwards = NULL};
-	struct conf_ctx x;
-
-	conf_ctx_init(&x, &scratch, d, "");
-	if (strncasecmp(spec, SOCKS_PREFIX, sizeof(SOCKS_PREFIX) - 1) == 0)
-		conf_forward_dynamic(&x, spec + sizeof(SOCKS_PREFIX) - 1);
-	else
-		conf_forward_option(&x, spec);
-	int rc = conf_ctx_result(&x);
-	if (rc == TT_OK)
-		*out = scratch.forwards[0];
-	tt_free(NULL, scratch.forwards);
-	return rc;
-}
-
-int conf_forward_stream(const char *target, struct conf_forward *out, struct conf_diag *d)
-{
-	struct conf scratch = {.has_stdio = false};
-	struct conf_ctx x;
-
-	conf_ctx_init(&x, &scratch, d, "");
-	conf_forward_stdio(&x, target);
-	int rc = conf_ctx_result(&x);
-	if (rc == TT_OK)
-		*out = scratch.stdio;
-	return rc;
-}
-
-const char *conf_forward_target(const struct conf_forward *f, char dst[CONF_TARGET_TEXT])
-{
-	bool v6 = strchr(f->host, ':') != NULL;
-
-	if (f->socks)
-		snprintf(dst, CONF_TARGET_TEXT, "whatever SOCKS5 or HTTP CONNECT asks for");
-	else
-		snprintf(dst, CONF_TARGET_TEXT, "%s%s%s:%u", v6 ? "[" : "", f->host, v6 ? "]" : "",
-			f->port);
-	return dst;
-}
-
-int conf_forward_server(
-	const struct conf *c, const char *peer, struct conf_forward *f, struct conf_diag *d)
-{
-	struct conf scratch = {.peers = c->peers,
-		.n_peers = c->n_peers,
-		.target = c->target,
-		.has_target = c->has_target,
-		.forwards = f,
-		.n_forwards = 1};
-	struct conf_ctx x;
-
-	conf_ctx_init(&x, &scratch, d, "");
-	if (peer)
-		scratch.has_target = conf_peer_ref(&x, peer, &scratch.target);
-	conf_forward_check(&x);
-	return conf_ctx_result(&x);
-}
-
-bool conf_forward_same_spec(const struct conf_forward *a, const struct conf_forward *b)
-{
-	return a->proto == b->proto && a->socks == b->socks && a->listen_any == b->listen_any &&
-	       a->listen_loopback == b->listen_loopback &&
-	       tt_addr_equal(&a->listen_addr, &b->listen_addr) &&
-	       a->listen_port == b->listen_port && strcmp(a->host, b->host) == 0 &&
-	       a->port == b->port;
-}
-
-bool conf_forward_equal(const struct conf_forward *a, const struct conf_forward *b)
-{
-	bool equal = conf_forward_same_spec(a, b) && a->n_peers == b->n_peers;
-
-	for (size_t i = 0; equal && i < a->n_peers; i++)
-		equal = memcmp(a->peers[i].key, b->peers[i].key, TT_KEY_LEN) == 0;
-	return equal;
 }

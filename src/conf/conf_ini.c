@@ -19,11 +19,12 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum section { SEC_NONE, SEC_SERVER, SEC_CLIENT, SEC_NODE, SEC_OPTIONS, SEC_PEER };
+enum section { SEC_NONE, SEC_SERVER, SEC_CLIENT, SEC_REVERSE, SEC_NODE, SEC_OPTIONS, SEC_PEER };
 
 static const char *const section_names[] = {[SEC_NONE] = "",
 	[SEC_SERVER] = "server",
 	[SEC_CLIENT] = "client",
+	[SEC_REVERSE] = "reverse",
 	[SEC_NODE] = "node",
 	[SEC_OPTIONS] = "options",
 	[SEC_PEER] = "peer"};
@@ -87,7 +88,8 @@ static enum section find_section(struct ini *p, const char *name)
 			conf_quote(q, name), near, strcmp(near, "peer") == 0 ? " NAME" : "");
 	else
 		conf_fail(&p->x,
-			"there is no section [%s]; there are [server], [client], [peer NAME], "
+			"there is no section [%s]; there are [server], [client], [reverse], [peer "
+			"NAME], "
 			"[node] and [options]",
 			conf_quote(q, name));
 	return SEC_NONE;
@@ -205,9 +207,7 @@ static void read_server(struct ini *p, const struct line *l)
 	} else if (strcmp(l->key, "targets") == 0) {
 		conf_targets(&p->x, l->value, &c->targets, &c->n_targets);
 	} else if (strcmp(l->key, "listens") == 0) {
-		if (l->value[0])
-			conf_fail(&p->x, "listens is not supported by this version: leave it "
-					 "empty");
+		conf_listens(&p->x, l->value, &c->listens, &c->n_listens);
 	} else {
 		unknown_key(p, l, keys, COUNT(keys), "it has name, allow, targets and listens");
 	}
@@ -258,7 +258,7 @@ static bool peer_id(struct ini *p, const char *text, struct tt_peer_id *out)
 
 static void read_peer_key(struct ini *p, const struct line *l, struct conf_peer *peer, bool *has_id)
 {
-	static const char *const keys[] = {"id", "targets", "secret-file"};
+	static const char *const keys[] = {"id", "targets", "listens", "secret-file"};
 
 	at_line(p, l->number);
 	if (strcmp(l->key, "id") == 0) {
@@ -267,8 +267,11 @@ static void read_peer_key(struct ini *p, const struct line *l, struct conf_peer 
 	} else if (strcmp(l->key, "targets") == 0) {
 		conf_targets(&p->x, l->value, &peer->targets, &peer->n_targets);
 		peer->has_targets = true;
+	} else if (strcmp(l->key, "listens") == 0) {
+		conf_listens(&p->x, l->value, &peer->listens, &peer->n_listens);
+		peer->has_listens = true;
 	} else if (strcmp(l->key, "secret-file") != 0) {
-		unknown_key(p, l, keys, COUNT(keys), "it has id, targets and secret-file");
+		unknown_key(p, l, keys, COUNT(keys), "it has id, targets, listens and secret-file");
 	} else if (l->value[0] == '\0') {
 		conf_fail(&p->x, "secret-file needs the name of a file");
 	} else if (!peer->secret_file) {
@@ -309,6 +312,7 @@ static void read_peer(struct ini *p, size_t head)
 		*slot = peer;
 	} else {
 		tt_free(NULL, peer.targets);
+		tt_free(NULL, peer.listens);
 		tt_free(NULL, peer.secret_file);
 	}
 }
@@ -351,7 +355,10 @@ static void read_line(struct ini *p, size_t index)
 		read_server(p, l);
 		break;
 	case SEC_CLIENT:
-		conf_forward_entry(&p->x, l->key, l->value);
+		conf_forward_entry(&p->x, l->key, l->value, false);
+		break;
+	case SEC_REVERSE:
+		conf_forward_entry(&p->x, l->key, l->value, true);
 		break;
 	case SEC_NODE:
 		read_node(p, l);
@@ -381,7 +388,7 @@ int conf_parse_ini(
 	for (size_t i = 0; i < p.n_lines; i++) {
 		const struct line *l = &p.lines[i];
 		c->serve = c->serve || l->section == SEC_SERVER;
-		c->connect = c->connect || l->section == SEC_CLIENT;
+		c->connect = c->connect || l->section == SEC_CLIENT || l->section == SEC_REVERSE;
 		read_line(&p, i);
 	}
 	tt_free(NULL, p.lines);

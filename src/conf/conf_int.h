@@ -73,16 +73,24 @@ void conf_allow(struct conf_ctx *x, const char *text);
 /** Adds all rules of the list `targets`. */
 void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n);
 
+/** Adds all rules of the list `listens`, which may be empty. */
+void conf_listens(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n);
+
 /* ---- conf_forward.c ---- */
 
-/** An entry of [client]. */
-void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value);
-/** The value of -L; its peer is filled in by conf_finish. */
-void conf_forward_option(struct conf_ctx *x, const char *value);
+#define SOCKS_PREFIX "socks:"
+
+/** An entry of [client], or of [reverse]. */
+void conf_forward_entry(struct conf_ctx *x, const char *name, const char *value, bool reverse);
+/** The value of -L, or of -R; its peer is filled in by conf_finish. */
+void conf_forward_option(struct conf_ctx *x, const char *value, bool reverse);
 /** The value of -D. */
 void conf_forward_dynamic(struct conf_ctx *x, const char *value);
 /** The value of -W. */
 void conf_forward_stdio(struct conf_ctx *x, const char *value);
+
+/* ---- conf_forward_check.c ---- */
+
 /** Forwards that cannot be used, or not together. */
 void conf_forward_check(struct conf_ctx *x);
 

@@ -79,8 +79,13 @@ static void set_seconds_or_never(struct conf_ctx *x, const struct conf_option *o
 
 static void set_forward(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
-	(void)o;
-	conf_forward_option(x, value);
+	bool reverse = o->letter == 'R';
+
+	conf_forward_option(x, value, reverse);
+	if (x->c->spec) /* of the commands forward and cancel, which take one */
+		return;
+	x->c->spec = conf_strndup(x, value, strlen(value));
+	x->c->spec_reverse = reverse;
 }
 
 static void set_dynamic(struct conf_ctx *x, const struct conf_option *o, const char *value)
@@ -285,10 +290,11 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("new-passphrase-file", " FILE", CONF_OPT_ARGS, set_path, new_passphrase_file, "\n                              (id) the one to set, in place of asking for it twice") \
 	GROUP("Tunnels") \
 	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh, with /udp behind\n                              it for UDP; repeatable") \
+	SHORT("R", "remote-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "   the other way: the server listens, we connect") \
 	SHORT("D", "dynamic-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_dynamic, command, "  [BIND:]PORT of a SOCKS5 and HTTP CONNECT proxy whose\n                              connections leave from the server; repeatable") \
 	LONG("socks-login-file", " FILE", 0, set_path, socks_login_file, " the USER:PASSWORD that -D asks for") \
 	SHORT("W", "stdio-forward", " HOST:PORT", CONF_OPT_ARGS, set_stdio, stdio, "\n                              standard input and output to this target, as ssh's\n                              ProxyCommand wants it: -W %h:%p client TOXID") \
-	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of -L, -D and -W (or the TOXID of client)") \
+	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the forwards (or the TOXID of client)") \
 	LONG("allow", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_allow, allow, "    (server) only these peers; repeatable") \
 	LONG("no-bench", "", CONF_OPT_FLAG, set_off, bench, "              (server) do not let peers measure the path to it") \
 	SHORT("k", "kcp-mode", " MODE", 0, set_mode, mode, "         auto (default), default, normal, fast, fast2, fast3") \
@@ -340,7 +346,7 @@ static const char usage[] =
 	"\n"
 	"Usage:\n"
 	"  toxtun [options] server           accept peers and connect them to services here\n"
-	"  toxtun [options] client [TOXID]   open the forwards of the ini file, -L, -D and -W\n"
+	"  toxtun [options] client [TOXID]   open the forwards of the ini file, -L, -R, -D, -W\n"
 	"  toxtun [options] node             be a private bootstrap node and TCP relay\n"
 	"  toxtun [options] id [--qr]        print this machine's Tox ID\n"
 	"  toxtun [options] ping TOXID       is it there, by which path, how far away\n"

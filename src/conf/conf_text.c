@@ -245,7 +245,9 @@ void conf_allow(struct conf_ctx *x, const char *text)
 	tt_free(NULL, copy);
 }
 
-void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n)
+/** Adds all rules of a list; returns how many items it has. */
+static size_t add_rules(
+	struct conf_ctx *x, const char *text, bool listens, struct tt_rule **rules, size_t *n)
 {
 	char *copy = conf_strndup(x, text, strlen(text)), *rest = copy, *item;
 	size_t items = 0;
@@ -259,13 +261,30 @@ void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, 
 			conf_fail(x, "'%s': %s", conf_quote(q, item), why);
 			continue;
 		}
+		if (listens && rule.kind == TT_RULE_NAME && strcmp(rule.name, "localhost") != 0) {
+			conf_fail(x,
+				"'%s': a listener has an address and no name: give a numeric "
+				"address, localhost or *",
+				conf_quote(q, item));
+			continue;
+		}
 		slot = conf_push(x, rules, n, sizeof(*slot));
 		if (!slot)
 			break;
 		*slot = rule;
 	}
-	if (copy && items == 0)
+	tt_free(NULL, copy);
+	return items;
+}
+
+void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n)
+{
+	if (add_rules(x, text, false, rules, n) == 0 && !x->no_memory)
 		conf_fail(x, "targets is empty; leave it out to offer this host's own services "
 			     "only, or list HOST:PORT rules");
-	tt_free(NULL, copy);
+}
+
+void conf_listens(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n)
+{
+	add_rules(x, text, true, rules, n);
 }

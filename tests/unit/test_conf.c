@@ -352,7 +352,9 @@ static void mistakes_of_server_and_peers_have_their_line(void **state)
 	static const struct mistake m[] = {
 		{"[server]\nname = a b\n", "t.ini:2", "no blanks"},
 		{"[server]\nname =\n", "t.ini:2", "1 to 63"},
-		{"[server]\nlistens = *:80\n", "t.ini:2", "not supported by this version"},
+		{"[server]\nlistens = 80\n", "t.ini:2", "HOST:PORT"},
+		{"[server]\nlistens = box.test:80\n", "t.ini:2", "has an address and no name"},
+		{"[server]\ntargets = unix:run/x\n", "t.ini:2", "starts with /"},
 		{"[server]\ntargets =\n", "t.ini:2", "targets is empty"},
 		{"[server]\ntargets = 1.2.3.4:70000\n", "t.ini:2", "the port must be"},
 		{"[server]\ntargets = 10.0.0.0/33:1\n", "t.ini:2", "0 to 32"},
@@ -405,7 +407,14 @@ static void mistakes_of_entries_have_their_line(void **state)
 		{ENTRY("[::g]:80:h:80:" KEY_A), "t.ini:2", "no address to listen on"},
 		{ENTRY("80:h:80:nobody"), "t.ini:2", "no name of a [peer] section"},
 		{ENTRY("80:h:80:" KEY_A "," KEY_A), "t.ini:2", "named twice"},
-		{ENTRY("80:/run/x.sock:" KEY_A), "t.ini:2", "unix sockets are not supported"},
+		{ENTRY("80:/run/x.sock"), "t.ini:2", "the Tox ID of the server is missing"},
+		{ENTRY("80-82:h:80-81:" KEY_A), "t.ini:2", "there are 3 ports"},
+		{ENTRY("80-82:h:80:" KEY_A), "t.ini:2", "1 of the target"},
+		{ENTRY("80-82:h:82-80:" KEY_A), "t.ini:2", "ends before it starts"},
+		{ENTRY("0-2:h:1-3:" KEY_A), "t.ini:2", "the local port"},
+		{ENTRY("1-2000:h:1-2000:" KEY_A), "t.ini:2", "at most 1024 ports"},
+		{ENTRY("/run/x:h:80-81:" KEY_A), "t.ini:2", "1 ports to listen on"},
+		{ENTRY("127.0.0.1:/run/x:h:80:" KEY_A), "t.ini:2", "the local port"},
 		{"[client]\na b = 80:h:80:" KEY_A "\n", "t.ini:2", "name of an entry"},
 		{"[node]\nbootstrap = 1.2.3.4:33445\n", "t.ini:2", "a node is HOST:PORT:PUBKEY"},
 		{"[node]\nbootstrap = ::1:33445:" KEY_A "\n", "t.ini:2", "goes in brackets"},
@@ -622,7 +631,7 @@ static void proxies_have_no_target(void **state)
 	done(f);
 	f = fresh(); /* its port is a TCP port like any other */
 	assert_clean(f, args(f, "client -D 1080 -L 1080:h:1 " TOXID));
-	assert_said(f, conf_finish(f->c, &f->d), "-L 1080:h:1", "port 1080 is taken");
+	assert_said(f, conf_finish(f->c, &f->d), "-L 1080:h:1", "localhost:1080 is taken");
 	done(f);
 }
 
@@ -670,7 +679,9 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server --config -v", "--config", "a value is missing"},
 		{"server --no-udp=yes", "--no-udp", "takes no value"},
 		{"server -k quick", "-k", "'quick' is no KCP mode; there are auto, default"},
-		{"server -R 1:h:2", "-R", "not in this version"},
+		{"client -R 80", "-R", "-R takes [BIND:]PORT:HOST:HOSTPORT"},
+		{"client -R 80:h:0", "-R", "the local port"},
+		{"client -R 65536:h:80", "-R", "the remote port"},
 		{"client -D 0", "-D", "the local port"},
 		{"client -D 1:2:3", "-D", "-D takes [BIND:]PORT"},
 		{"client -D name:1080", "-D", "no address to listen on"},
@@ -718,8 +729,8 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server -b x", "-b", "HOST:PORT:PUBKEY"},
 		{"client -L 80", "-L", "-L takes [BIND:]PORT:HOST:HOSTPORT"},
 		{"client -L a:b:c:d:e", "-L", "IPv6 address in brackets"},
-		{"client -L /tmp/x:h:80", "-L", "unix sockets are not supported"},
-		{"client -L 80:/tmp/x", "-L", "unix sockets are not supported"},
+		{"client -L /tmp/x", "-L", "path of a unix socket on either side"},
+		{"client -L /tmp/x:/tmp/y:h:80", "-L", "path of a unix socket on either side"},
 		{"client -L 0:h:80", "-L", "the local port"},
 		{"client -L 80:h:0", "-L", "the remote port"},
 		{"client -L name:80:h:80", "-L", "no address to listen on"},
@@ -786,16 +797,16 @@ static void what_does_not_go_together_is_said_at_the_end(void **state)
 		{"", "bench", "", "to whom?"},
 		{"", "client -L 1:h:2", "-L 1:h:2", "to which server?"},
 		{"", "client " TOXID " -L 1:h:2/udp -L 1:i:3/udp", "-L 1:i:3/udp",
-			"port 1 is taken"},
+			"localhost:1/udp is taken"},
 		{"[client]\nd = udp:1:h:2:" KEY_A "\ne = udp:*:1:i:3:" KEY_A "\n", "check",
-			"t.ini:3", "port 1 is taken"},
+			"t.ini:3", "*:1/udp is taken"},
 		{"", "server --no-udp --no-relay", "", "no way to reach"},
 		{"", "server --set-passphrase", "", "with toxtun id"},
 		{"", "id --set-passphrase --remove-passphrase", "", "one of them"},
 		{"", "id --new-passphrase-file f", "", "goes with set-passphrase"},
 		{"", "server --proxy http://h:1 --no-relay", "", "carries TCP only"},
 		{"[client]\na = 1:h:2:" KEY_A "\n", "client " TOXID " -L *:1:h:2", "-L *:1:h:2",
-			"port 1 is taken by a (t.ini:2) already"},
+			"*:1 is taken by a (t.ini:2) already"},
 		{"[client]\na = 1:h:2:" KEY_A "\nb = 1:i:3:" KEY_A "\n", "client", "t.ini:3",
 			"taken by a (t.ini:2)"},
 		{"[client]\na = 127.0.0.1:1:h:2:" KEY_A "\nb = 1:i:3:" KEY_A "\n", "client",

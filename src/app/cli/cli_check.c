@@ -72,6 +72,12 @@ static void print_rights(const struct conf *c, const struct conf_peer *p)
 		print_rules(p->targets, p->n_targets);
 	else
 		print_rules(c->targets, c->n_targets);
+	const struct tt_rule *listens = p && p->has_listens ? p->listens : c->listens;
+	size_t n = p && p->has_listens ? p->n_listens : c->n_listens;
+	if (n > 0) {
+		printf("    and may listen at");
+		print_rules(listens, n);
+	}
 }
 
 static void print_peer(const struct conf *c, const uint8_t key[TT_KEY_LEN])
@@ -105,13 +111,11 @@ static void print_server(const struct conf *c)
 
 static void print_forward(const struct conf_forward *f)
 {
-	char text[TT_ADDR_TEXT_MAX], target[CONF_TARGET_TEXT], tag[9];
-	const char *where = f->listen_any        ? "*"
-			    : f->listen_loopback ? "localhost"
-						 : tt_addr_format(&f->listen_addr, text);
+	char place[CONF_PLACE_MAX], target[CONF_PLACE_MAX], tag[9];
 
-	printf("tunnel %s: %s port %u%s to %s at", f->name, where, f->listen_port,
-		f->proto == CONF_UDP ? "/udp" : "", conf_forward_target(f, target));
+	printf("tunnel %s: %s%s to %s%s at", f->name, conf_forward_place(f, place),
+		f->reverse ? " there" : "", conf_forward_target(f, target),
+		f->reverse ? " here" : "");
 	for (size_t i = 0; i < f->n_peers; i++)
 		printf("%s %s", i ? "," : "", tt_key_short(f->peers[i].key, tag));
 	printf("\n");

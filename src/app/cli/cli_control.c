@@ -16,11 +16,20 @@ int cli_reload(struct conf *conf, const struct tt_log *log)
 	return control_ask(conf, log, control_ask_request("reload"));
 }
 
-int cli_forward(struct conf *conf, const struct tt_log *log)
+static cJSON *spec_request(const char *command, const struct conf *conf)
 {
-	cJSON *request = control_ask_request("forward");
+	cJSON *request = control_ask_request(command);
 
 	cJSON_AddStringToObject(request, "spec", conf->spec);
+	if (conf->spec_reverse)
+		cJSON_AddTrueToObject(request, "reverse");
+	return request;
+}
+
+int cli_forward(struct conf *conf, const struct tt_log *log)
+{
+	cJSON *request = spec_request("forward", conf);
+
 	if (conf->spec_peer)
 		cJSON_AddStringToObject(request, "peer", conf->spec_peer);
 	else if (conf->has_target)
@@ -30,10 +39,7 @@ int cli_forward(struct conf *conf, const struct tt_log *log)
 
 int cli_cancel(struct conf *conf, const struct tt_log *log)
 {
-	cJSON *request = control_ask_request("cancel");
-
-	cJSON_AddStringToObject(request, "spec", conf->spec);
-	return control_ask(conf, log, request);
+	return control_ask(conf, log, spec_request("cancel", conf));
 }
 
 int cli_stop(struct conf *conf, const struct tt_log *log)

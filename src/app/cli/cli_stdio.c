@@ -149,7 +149,7 @@ static int start_child(struct control_ask *ask, pid_t *pid, struct conf *conf,
 
 static cJSON *stream_request(const struct conf *conf)
 {
-	char target[CONF_TARGET_TEXT];
+	char target[CONF_PLACE_MAX];
 	cJSON *request = control_ask_request("stream");
 
 	cJSON_AddStringToObject(request, "target", conf_forward_target(&conf->stdio, target));
