@@ -303,9 +303,7 @@ static void conn_ready(void *user, unsigned events)
 {
 	struct conn *c = user;
 
-	if (c->dial)
-		conn_dial_answered(c);
-	else if (c->proxy && !c->channel)
+	if (c->proxy && !c->channel)
 		conn_proxy_ready(c);
 	else
 		conn_pump(c, events);

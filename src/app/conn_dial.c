@@ -3,26 +3,48 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "bench_service.h"
 #include "net.h"
 #include "tt_err.h"
+
+/* RFC 8305: the next address is tried so long after the one before, which goes on meanwhile. */
+#define ATTEMPT_DELAY TT_MS(250)
+/* Each holds a descriptor. One more ends the one that has waited for longest. */
+#define ATTEMPTS_AT_ONCE 4
+
+struct attempt {
+	struct conn *conn;
+	struct loop_watch *watch; /* NULL: none under way */
+	int fd;
+};
 
 struct dial {
 	struct loop_resolve *resolve;
 	struct tt_addr *addrs;
 	size_t n_addrs, next_addr;
 	uint16_t port;
-	bool connecting; /* connect is under way */
+	struct attempt attempts[ATTEMPTS_AT_ONCE]; /* address i in place i % ATTEMPTS_AT_ONCE */
 	enum close_reason last_failure;
 };
+
+static void end_attempt(struct attempt *a)
+{
+	if (!a->watch)
+		return;
+	loop_watch_free(a->watch);
+	a->watch = NULL;
+	close(a->fd);
+}
 
 void conn_dial_free(struct dial *d)
 {
 	if (!d)
 		return;
+	for (size_t i = 0; i < ATTEMPTS_AT_ONCE; i++)
+		end_attempt(&d->attempts[i]);
 	loop_resolve_free(d->resolve);
 	free(d->addrs);
 	free(d);
@@ -40,69 +62,107 @@ static void failed(struct conn *c)
 	channel_dialed(c->channel, c->dial ? c->dial->last_failure : REASON_LIMIT, app_now(c->app));
 }
 
+/* c->fd is the connection; other attempts are given up. */
 static void connected(struct conn *c)
 {
 	conn_dial_free(c->dial);
 	c->dial = NULL;
 	app_timer_set(c->app, &c->timer, TT_TIME_NEVER);
 	net_tune(c->fd);
-	channel_dialed(c->channel, REASON_NONE, app_now(c->app));
+	channel_dialed(c->channel, conn_watch(c, 0) == TT_OK ? REASON_NONE : REASON_LIMIT,
+		app_now(c->app));
 }
 
-/* Tries the next address; the channel hears of it when there is none left. */
-static void dial_next(struct conn *c)
+static bool under_way(const struct dial *d)
 {
-	struct dial *d = c->dial;
-
-	conn_close_fd(c, false);
-	app_timer_set(c->app, &c->timer, TT_TIME_NEVER);
-	d->connecting = false;
-	while (d->next_addr < d->n_addrs) {
-		bool done = false;
-		size_t left = d->n_addrs - d->next_addr;
-		c->fd = net_connect(&d->addrs[d->next_addr++], d->port, &done);
-		if (c->fd < 0) {
-			d->last_failure = net_close_reason(errno);
-			continue;
-		}
-		if (conn_watch(c, done ? 0 : LOOP_WRITE) != TT_OK) {
-			d->last_failure = REASON_LIMIT;
-			conn_close_fd(c, false);
-			continue;
-		}
-		d->connecting = !done;
-		if (done)
-			connected(c);
-		else if (left > 1) /* the last one has what is left of the channel's time-out */
-			app_timer_set(c->app, &c->timer,
-				app_now(c->app) +
-					TT_S(c->app->conf->connect_timeout_s) / (left + 1));
-		return;
+	for (size_t i = 0; i < ATTEMPTS_AT_ONCE; i++) {
+		if (d->attempts[i].watch)
+			return true;
 	}
-	failed(c);
+	return false;
 }
 
-void conn_dial_answered(struct conn *c)
+static void dial_next(struct conn *c);
+
+static void on_answer(void *user, unsigned events)
 {
+	struct attempt *a = user;
+	struct conn *c = a->conn;
 	int err = 0;
 	socklen_t len = sizeof(err);
 
-	if (!c->dial->connecting)
-		return;
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
+	(void)events;
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
 		err = errno;
 	if (err == 0) {
+		loop_watch_free(a->watch);
+		a->watch = NULL;
+		c->fd = a->fd;
 		connected(c);
 		return;
 	}
+	end_attempt(a);
 	c->dial->last_failure = net_close_reason(err);
 	dial_next(c);
 }
 
+/* Tries the next address; the channel hears of it when none is left, and ends the last by itself.
+ */
+static void dial_next(struct conn *c)
+{
+	struct dial *d = c->dial;
+
+	while (d->next_addr < d->n_addrs) {
+		struct attempt *a = &d->attempts[d->next_addr % ATTEMPTS_AT_ONCE];
+		bool done = false;
+		end_attempt(a);
+		a->conn = c;
+		a->fd = net_connect(&d->addrs[d->next_addr++], d->port, &done);
+		if (a->fd < 0) {
+			d->last_failure = net_close_reason(errno);
+			continue;
+		}
+		if (done) {
+			c->fd = a->fd;
+			connected(c);
+			return;
+		}
+		if (loop_watch_new(&a->watch, c->app->loop, a->fd, LOOP_WRITE, on_answer, a) ==
+			TT_OK) {
+			app_timer_set(c->app, &c->timer,
+				d->next_addr < d->n_addrs ? app_now(c->app) + ATTEMPT_DELAY
+							  : TT_TIME_NEVER);
+			return;
+		}
+		d->last_failure = REASON_LIMIT;
+		close(a->fd);
+	}
+	app_timer_set(c->app, &c->timer, TT_TIME_NEVER);
+	if (!under_way(d))
+		failed(c);
+}
+
 void conn_dial_timeout(struct conn *c)
 {
-	c->dial->last_failure = REASON_TARGET_TIMEOUT;
 	dial_next(c);
+}
+
+/* The families by turns, so that one that leads nowhere costs one delay and not many. */
+static void interleave(struct tt_addr *dst, const struct tt_addr *src, size_t n)
+{
+	size_t next[2] = {0, 0}; /* of the first one's family, and of the other */
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t turn = 0; turn < 2; turn++) {
+			size_t side = (i + turn) % 2, *at = &next[side];
+			while (*at < n && (src[*at].family != src[0].family) != (side == 1))
+				(*at)++;
+			if (*at < n) {
+				dst[i] = src[(*at)++];
+				break;
+			}
+		}
+	}
 }
 
 static void resolved(void *user, const struct tt_addr *addrs, size_t n, const char *error)
@@ -124,8 +184,7 @@ void conn_resolve(struct conn *c, const struct session_action *a)
 
 static void start_service(struct conn *c, enum wire_bench kind)
 {
-	if (bench_service_new(&c->service, c->app, c->peer, kind, conn_id(c), &c->fd) != TT_OK ||
-		conn_watch(c, 0) != TT_OK)
+	if (bench_service_new(&c->service, c->app, c->peer, kind, conn_id(c), &c->fd) != TT_OK)
 		failed(c);
 	else
 		connected(c);
@@ -134,14 +193,11 @@ static void start_service(struct conn *c, enum wire_bench kind)
 /* It is connected at once, or not at all. */
 static void dial_path(struct conn *c, const char *path)
 {
-	enum close_reason why = REASON_NONE;
-
 	c->fd = net_connect_path(path);
-	if (c->fd < 0)
-		why = net_close_reason(errno);
-	else if (conn_watch(c, 0) != TT_OK)
-		why = REASON_LIMIT;
-	channel_dialed(c->channel, why, app_now(c->app));
+	if (c->fd >= 0)
+		connected(c);
+	else
+		channel_dialed(c->channel, net_close_reason(errno), app_now(c->app));
 }
 
 void conn_dial(struct conn *c, const struct session_action *a)
@@ -165,7 +221,7 @@ void conn_dial(struct conn *c, const struct session_action *a)
 		failed(c);
 		return;
 	}
-	memcpy(d->addrs, a->addrs, a->n_addrs * sizeof(*d->addrs));
+	interleave(d->addrs, a->addrs, a->n_addrs);
 	d->n_addrs = a->n_addrs;
 	d->port = a->port;
 	d->last_failure = REASON_TARGET_UNREACHABLE;

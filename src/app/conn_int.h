@@ -31,7 +31,7 @@ struct conn {
 	conn_answer
 		*answer; /* opener: how the application is told of its opening; NULL: not at all */
 	struct loop_watch *watch;
-	struct app_timer timer; /* of waiting, of one attempt to connect, or of PUMP_TURN */
+	struct app_timer timer; /* of waiting, between attempts to connect, or of PUMP_TURN */
 	int fd;                 /* -1: none */
 	uint8_t interest;       /* what the watch waits for now, LOOP_READ and LOOP_WRITE */
 	uint8_t out, in;        /* enum pump: from the socket to the peer, and back */
@@ -65,8 +65,7 @@ void conn_proxy_tell(struct conn *c, enum close_reason why);
 /* conn_dial.c */
 void conn_resolve(struct conn *c, const struct session_action *a);
 void conn_dial(struct conn *c, const struct session_action *a);
-/* The socket that is being connected has an answer, or its time is up. */
-void conn_dial_answered(struct conn *c);
+/* It is time for the next address. */
 void conn_dial_timeout(struct conn *c);
 /* d may be NULL. */
 void conn_dial_free(struct dial *d);

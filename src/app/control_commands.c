@@ -240,8 +240,8 @@ static void run_stream(struct control_client *c, const cJSON *request)
 	struct conf_diag d = reload_diag(&tee.log);
 	int code = EXIT_USAGE;
 	if (conf_forward_stream(target, &conf, &d) == TT_OK &&
-		conf_forward_server(c->app->conf, server_text(c->app, request, hex), &conf, 1, &d) ==
-			TT_OK)
+		conf_forward_server(
+			c->app->conf, server_text(c->app, request, hex), &conf, 1, &d) == TT_OK)
 		code = want_server(c, &conf);
 	struct forward *f = code == EXIT_OK ? forward_new(&conf) : NULL;
 	int fd = f ? control_detach(c) : -1;

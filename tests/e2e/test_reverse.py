@@ -2,6 +2,7 @@
 
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,19 @@ def net(directory):
     n.close()
 
 
+def with_hosts(directory):
+    """The words that give a program a name with two addresses, where the kernel lets us."""
+    hosts = directory / "hosts"
+    hosts.write_text("127.0.0.1 localhost both.test\n::1 both.test\n", encoding="utf-8")
+    words = ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    can = subprocess.run([*words, "true"], check=False, capture_output=True).returncode == 0
+    return words if can else []
+
+
 @pytest.fixture(scope="module")
 def server(net):
-    return net.server("office", ini=SERVER_INI.format(directory=net.directory))
+    return net.server("office", ini=SERVER_INI.format(directory=net.directory),
+                      before=with_hosts(net.directory))
 
 
 def listening(p, port):
@@ -109,6 +120,25 @@ def test_each_direction_closes_alone(client):
     service.close()
     assert read_to_end(app) == (b"answer", True)
     app.close()
+
+
+def test_both_families_of_a_name_are_tried(net, client, server):
+    """The name has two addresses, and the service one of them."""
+    if "unshare" not in server.argv:
+        pytest.skip("no mount namespace for a hosts file")
+    for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
+        with socket.socket(family) as service:
+            service.bind((address, 0))
+            service.listen(1)
+            port = free_port()
+            run = run_cli("-d", client.data_dir, "forward",
+                          f"{port}:both.test:{service.getsockname()[1]}", server.toxid,
+                          home=net.directory)
+            assert run.returncode == 0, run.stderr
+            app = connect(port)
+            service.settimeout(10 * PATIENCE)
+            service.accept()[0].sendall(b"here")
+            assert read_to_end(app)[0] == b"here"
 
 
 def test_target_that_refuses_ends_the_connection(client, server):
