@@ -84,7 +84,7 @@ static void option_token(struct args *a, struct token *t, const char *arg)
 		return;
 	}
 	/* -kcp-mod is a long name with a slip in it and not -k with the value cp-mod. */
-	const char *near = len > 3 ? conf_option_near(t->name + (name - arg), false) : NULL;
+	const char *near = !two && len > 3 ? conf_option_near(t->name + (name - arg), false) : NULL;
 	bool slip = near && near[0] == *name;
 	if (two || slip)
 		t->kind = TOKEN_UNKNOWN;

@@ -84,9 +84,12 @@ static size_t distance(const char *a, const char *b)
 const char *conf_near(const char *word, const char *const *names, size_t n)
 {
 	const char *best = NULL;
-	size_t least = strlen(word) < 4 ? 1 : 2; /* the most that is taken for a slip */
+	size_t len = strlen(word), least = len < 4 ? 1 : 2; /* the most that is taken for a slip */
 
 	for (size_t i = 0; i < n; i++) {
+		size_t other = strlen(names[i]);
+		if ((len > other ? len - other : other - len) > least)
+			continue; /* too many letters missing or too many */
 		size_t d = distance(word, names[i]);
 		if (d < least || (d == least && !best)) {
 			least = d;
