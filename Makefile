@@ -144,7 +144,7 @@ help:
 	echo 'make unit, e2e    one of them; PYTEST="-k ssh" chooses among the end-to-end tests, of which'
 	echo '                  E2E_JOBS=$(E2E_JOBS) run at once'
 	echo 'make check-asan   all tests under AddressSanitizer and UBSan, in $(ASAN_BUILD)/'
-	echo 'make fuzz         libFuzzer on every parser and state machine, $(FUZZ_RUNS) inputs each, hours;'
+	echo 'make fuzz         libFuzzer on every parser and state machine, $(FUZZ_RUNS) inputs each, an hour or two;'
 	echo '                  FUZZ_RUNS=100000 FUZZ="pair wire"; make fuzz-merge keeps what it found'
 	echo 'make soak         20,000 scenes of faults, refused allocations, a week in virtual time, then'
 	echo '                  real processes with kills and cuts for TIME=$(TIME) seconds'
