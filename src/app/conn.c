@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bench_service.h"
+#include "failover.h"
 #include "fd_limit.h"
 #include "forward.h"
 #include "net.h"
@@ -172,31 +173,81 @@ static struct channel_target target_of(const struct conn *c)
 	return t;
 }
 
+static bool has_several(const struct conn *c)
+{
+	return c->forward && c->forward->conf.n_peers > 1;
+}
+
+bool conn_may_move(const struct conn *c)
+{
+	return has_several(c) && c->channel && !c->open;
+}
+
+_Static_assert(CONF_FORWARD_PEERS_MAX <= 16, "bits of conn.tried");
+
+static int open_at(struct conn *c, const struct failover_choice *at)
+{
+	struct channel_target t = target_of(c);
+	tt_time now = app_now(c->app);
+	int rc = session_open(at->peer->session, &t, &c->channel, c, now);
+
+	if (!c->tried)
+		c->open_by = now + TT_S(c->app->conf->connect_timeout_s);
+	c->tried |= (uint16_t)(1u << at->index);
+	if (rc != TT_OK)
+		return rc;
+	c->peer = at->peer;
+	c->server = (uint8_t)at->index;
+	failover_used(c->forward, at);
+	if (!has_several(c)) {
+		app_timer_set(c->app, &c->timer, TT_TIME_NEVER); /* the session has its own */
+		return rc;
+	}
+	/* Its share of the time, unless it is found to be silent. */
+	app_timer_set(c->app, &c->timer, now + tt_time_since(c->open_by, now) / (at->others + 1));
+	link_doubt(session_link(at->peer->session), now);
+	return rc;
+}
+
 /* True when the connection needs to wait no longer: it has a channel, or is gone. */
 static bool try_open(struct conn *c)
 {
-	const struct conf_forward *f = &c->forward->conf;
-	struct channel_target t = target_of(c);
+	struct failover_choice at;
 	int rc = TT_EAGAIN;
 
-	for (size_t i = 0; i < f->n_peers && rc == TT_EAGAIN; i++) {
-		struct peer *p = peer_find_key(c->app, f->peers[i].key);
-		if (!p)
-			continue;
-		rc = session_open(p->session, &t, &c->channel, c, app_now(c->app));
-		if (rc == TT_OK)
-			c->peer = p;
-	}
+	while (rc != TT_OK && failover_choose(c->app, c->forward, c->tried, &at))
+		rc = open_at(c, &at);
 	if (rc == TT_EAGAIN)
 		return false;
 	drop_from_waiting(c);
-	if (rc != TT_OK) {
+	if (rc == TT_OK)
+		start(c);
+	else
 		fail_waiting(c, REASON_LIMIT);
-		return true;
-	}
-	app_timer_set(c->app, &c->timer, TT_TIME_NEVER); /* the session has its own */
-	start(c);
 	return true;
+}
+
+/* Its channel has ended. True when the connection goes on at another server, or is gone. */
+static bool try_next(struct conn *c, enum close_reason why)
+{
+	if (!conn_may_move(c) || c->app->stopping || !failover_curable(why))
+		return false;
+	failover_failed(c->forward, c->server, app_now(c->app));
+	c->channel = NULL;
+	c->peer = NULL;
+	return try_open(c);
+}
+
+void conns_leave_silent(struct app *app)
+{
+	struct failover_choice other;
+
+	for (struct conn *c = app->conns; c; c = c->next) {
+		if (conn_may_move(c) && (c->peer->mute || !session_ready(c->peer->session)) &&
+			failover_choose(app, c->forward, c->tried, &other) &&
+			other.rank < FAILOVER_MUTE)
+			conn_cut(c, REASON_CONNECT_TIMEOUT);
+	}
 }
 
 void conn_request(struct conn *c)
@@ -320,6 +371,8 @@ static void conn_timeout(struct app *app, void *owner)
 		fail_waiting(c, REASON_CONNECT_TIMEOUT);
 	else if (c->proxy && !c->channel)
 		conn_free(c, true); /* it was too slow to say where to */
+	else if (conn_may_move(c))
+		conn_cut(c, REASON_CONNECT_TIMEOUT);
 	else
 		conn_pump(c, 0);
 }
@@ -349,6 +402,12 @@ static void on_closed(struct app *app, struct peer *p, const struct session_acti
 	struct conn *c = a->user;
 
 	channel_info(a->channel, &info);
+	if (c && try_next(c, info.reason)) {
+		tt_warn(app->log, "tunnel %s: peer=%s chan=%u reason=%s: another server is tried",
+			info.tunnel, p->tag, info.ccid, reason_name(info.reason));
+		channel_release(a->channel);
+		return;
+	}
 	log_closed(app, p, &info, c);
 	bool told = c && !c->open && is_answered(c);
 	if (told)

@@ -52,6 +52,10 @@ void conn_on_action(struct app *app, struct peer *peer, const struct session_act
 /** A peer became ready: connections that wait for one try again. */
 void conns_retry_waiting(struct app *app);
 
+/** Connections that are being opened at a server that is silent, or has gone, go to another one
+ * where there is one. */
+void conns_leave_silent(struct app *app);
+
 /** Closes all of them at once; their channels are their sessions' business. */
 void conns_close(struct app *app);
 

@@ -37,10 +37,19 @@ struct conn {
 	uint8_t out, in;        /* enum pump: from the socket to the peer, and back */
 	bool open;              /* the channel is open */
 	bool waiting;           /* in app->waiting */
+	uint8_t server;         /* opener: which of the forward's it was opened at last */
+	uint16_t tried;         /* ... bits 1 << server */
+	tt_time open_by;        /* ... of several: until when it must be open */
 };
 
 /* conn.c */
 struct conn *conn_new(struct app *app);
+/*
+ * It may still go to another server of its forward, since none has got anything of it: nothing is
+ * read from its socket before the channel is open. That costs a round trip, so where there is one
+ * server only the first bytes go at once.
+ */
+bool conn_may_move(const struct conn *c);
 /* Watches c->fd, with conn_ready. */
 int conn_watch(struct conn *c, unsigned events);
 void conn_set_interest(struct conn *c, unsigned events);

@@ -96,7 +96,8 @@ void conn_pump(struct conn *c, unsigned events)
 {
 	unsigned interest = 0;
 
-	if (c->fd < 0 || c->dial || !c->channel || (!c->open && (c->proxy || c->answer)))
+	if (c->fd < 0 || c->dial || !c->channel || conn_may_move(c) ||
+		(!c->open && (c->proxy || c->answer)))
 		return;
 	/* A direction that waits for the socket is tried again when the watch says so only. */
 	if (c->out != PUMP_OVER && (c->out != PUMP_SOCKET || events & LOOP_READ))

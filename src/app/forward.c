@@ -26,6 +26,7 @@ struct forward *forward_new(const struct conf_forward *conf)
 	if (f) {
 		f->conf = *conf;
 		f->refs = 1;
+		f->last_used = conf->n_peers - 1; /* the next one is the first */
 	}
 	return f;
 }

@@ -14,6 +14,9 @@ struct forward {
 	unsigned refs;        /* the list's, and one for each connection */
 	bool added;           /* at run time: a reload leaves it open */
 	uint32_t lid;         /* a peer's listener here: its number; 0: one of ours */
+	/* failover.c: by place in conf.peers, since when a failure there is forgotten */
+	tt_time steady_at[CONF_FORWARD_PEERS_MAX];
+	size_t last_used; /* ... where the newest connection went */
 };
 
 /**

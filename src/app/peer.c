@@ -7,6 +7,7 @@
 
 #include "access_peer.h"
 #include "conn.h"
+#include "failover.h"
 #include "reverse.h"
 #include "stats.h"
 #include "tt_err.h"
@@ -336,6 +337,8 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 	p->pending_len = 0;
 	p->retry_at = 0;
 	session_path(p->session, link_path_of(path), app_now(app));
+	if (path == TOXNET_PATH_NONE)
+		conns_leave_silent(app);
 }
 
 void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len)
@@ -398,8 +401,12 @@ static void note_ready(struct peer *p)
 	if (ready == p->ready)
 		return;
 	p->ready = ready;
-	if (ready)
-		conns_retry_waiting(p->app);
+	if (!ready)
+		return;
+	if (p->drops)
+		p->steady_at = app_now(p->app) + FAILOVER_STEADY;
+	conns_retry_waiting(p->app);
+	conns_leave_silent(p->app);
 }
 
 /*
@@ -415,6 +422,10 @@ static void note_mute(struct peer *p)
 	if (mute == p->mute)
 		return;
 	p->mute = mute;
+	if (mute)
+		conns_leave_silent(p->app);
+	else
+		p->steady_at = app_now(p->app) + FAILOVER_STEADY;
 	if (mute && p->path == TOXNET_PATH_UDP) {
 		tt_debug(p->app->log, "peer %s is not heard any more", p->tag);
 		toxnet_doubt_path(p->app->tn);

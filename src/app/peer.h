@@ -26,9 +26,10 @@ struct peer {
 	bool mute;      /* link_mute, as last seen */
 	uint64_t drops; /* times that it went offline */
 	tt_time online_since;
+	tt_time steady_at; /* when a return from absence or silence is long enough ago */
 	struct tt_ratelimit path_log;
-	tt_time retry_at;   /* toxcore's queue was full: not before this */
-	bool more_control;  /* there may be more messages than one round sends */
+	tt_time retry_at;  /* toxcore's queue was full: not before this */
+	bool more_control; /* there may be more messages than one round sends */
 	struct {
 		tt_time at; /* 0: never */
 		uint64_t in, out;

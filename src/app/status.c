@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover.h"
 #include "forward.h"
 #include "listener.h"
 #include "reverse.h"
@@ -150,8 +151,18 @@ static void put_peers(FILE *f, const struct app *app)
 	}
 }
 
+/* By the name that we gave it, or the start of its key. */
+static const char *server_name(
+	const struct app *app, const struct conf_forward *f, size_t i, char tag[9])
+{
+	const struct peer *p = peer_find_key(app, f->peers[i].key);
+
+	return p && p->name[0] ? p->name : tt_key_short(f->peers[i].key, tag);
+}
+
 static void put_tunnels(FILE *f, const struct app *app)
 {
+	struct failover_choice next;
 	char where[512], target[CONF_PLACE_MAX], tag[9];
 
 	for (const struct forward *t = app->forwards; t; t = t->next) {
@@ -164,12 +175,10 @@ static void put_tunnels(FILE *f, const struct app *app)
 		}
 		listener_describe(app, t, where, sizeof(where));
 		fprintf(f, "tunnel        %s: %s to %s at", t->conf.name, where, target);
-		for (size_t i = 0; i < t->conf.n_peers; i++) {
-			const struct peer *p = peer_find_key(app, t->conf.peers[i].key);
-			fprintf(f, "%s %s", i ? "," : "",
-				p && p->name[0] ? p->name
-						: tt_key_short(t->conf.peers[i].key, tag));
-		}
+		for (size_t i = 0; i < t->conf.n_peers; i++)
+			fprintf(f, "%s %s", i ? "," : "", server_name(app, &t->conf, i, tag));
+		if (t->conf.n_peers > 1 && failover_choose(app, t, 0, &next))
+			fprintf(f, " (next: %s)", server_name(app, &t->conf, next.index, tag));
 		fprintf(f, "%s\n", t->added ? " (added at run time)" : "");
 	}
 }

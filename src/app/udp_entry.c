@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover.h"
 #include "forward.h"
 #include "net_udp.h"
 #include "peer.h"
@@ -27,7 +28,7 @@ struct udp_flow {
 
 struct udp_entry {
 	struct app *app;
-	const struct forward *forward; /* the listener's */
+	struct forward *forward; /* the listener's */
 	int fd;
 	struct udp_flow *flows; /* uthash */
 	tt_time quiet_until;
@@ -76,24 +77,26 @@ static bool may_log(struct app *app)
 	return may;
 }
 
-/* A channel to the first server that is ready. */
+/* A channel to the server that is chosen, or to the next one where that cannot open any. */
 static int open_channel(struct udp_entry *e, struct udp_flow *f)
 {
 	const struct conf_forward *fw = &e->forward->conf;
 	struct channel_target t = {
 		.proto = WIRE_UDP, .host = fw->host, .port = fw->port, .tunnel = fw->name};
+	struct failover_choice at;
+	unsigned tried = 0;
 	int rc = TT_EAGAIN;
 
-	for (size_t i = 0; i < fw->n_peers && rc == TT_EAGAIN; i++) {
-		struct peer *p = peer_find_key(e->app, fw->peers[i].key);
-		if (!p)
-			continue;
-		rc = session_open(p->session, &t, &f->channel, f, app_now(e->app));
+	while (rc != TT_OK && failover_choose(e->app, e->forward, tried, &at)) {
+		rc = session_open(at.peer->session, &t, &f->channel, f, app_now(e->app));
+		tried |= 1u << at.index;
+		if (rc == TT_OK)
+			failover_used(e->forward, &at);
 		if (rc == TT_ENOTSUP && may_log(e->app))
 			tt_error(e->app->log,
 				"tunnel %s: peer=%s has a version of toxtun that cannot forward "
 				"UDP; it needs a newer one",
-				fw->name, p->tag);
+				fw->name, at.peer->tag);
 	}
 	return rc;
 }

@@ -47,6 +47,12 @@ enum conf_command {
 
 enum conf_proto { CONF_TCP, CONF_UDP };
 
+/** How the connections of a forward go to its servers. */
+enum conf_strategy {
+	CONF_FAILOVER, /* to the first that is there */
+	CONF_SPREAD,   /* to each in turn */
+};
+
 /** A bootstrap node and TCP relay. */
 struct conf_node {
 	char host[TT_HOST_MAX + 1]; /* name or numeric address, no brackets */
@@ -136,6 +142,7 @@ struct conf {
 	uint32_t max_connections; /* with one peer at once */
 	uint32_t udp_timeout_s;
 	bool exit_on_failure;
+	enum conf_strategy strategy;
 	bool bench; /* peers that may reach anything may measure the path */
 	enum tt_log_level log_level;
 	bool log_json;

@@ -256,6 +256,15 @@ static void set_quiet(struct conf_ctx *x, const struct conf_option *o, const cha
 		x->c->log_level = TT_LOG_ERROR;
 }
 
+static void set_strategy(struct conf_ctx *x, const struct conf_option *o, const char *value)
+{
+	(void)o;
+	if (strcmp(value, "failover") != 0 && strcmp(value, "spread") != 0)
+		conf_fail(x, "strategy is failover (the first server that is there) or spread "
+			     "(each in turn)");
+	x->c->strategy = strcmp(value, "spread") == 0 ? CONF_SPREAD : CONF_FAILOVER;
+}
+
 static void set_log_format(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
 	(void)o;
@@ -295,6 +304,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("socks-login-file", " FILE", 0, set_path, socks_login_file, " the USER:PASSWORD that -D asks for") \
 	SHORT("W", "stdio-forward", " HOST:PORT", CONF_OPT_ARGS, set_stdio, stdio, "\n                              standard input and output to this target, as ssh's\n                              ProxyCommand wants it: -W %h:%p client TOXID") \
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the forwards (or the TOXID of client)") \
+	LONG("strategy", " failover|spread", 0, set_strategy, strategy, "\n                              of several servers: the first that is there, or each\n                              in turn") \
 	LONG("allow", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_allow, allow, "    (server) only these peers; repeatable") \
 	LONG("no-bench", "", CONF_OPT_FLAG, set_off, bench, "              (server) do not let peers measure the path to it") \
 	SHORT("k", "kcp-mode", " MODE", 0, set_mode, mode, "         auto (default), default, normal, fast, fast2, fast3") \

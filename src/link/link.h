@@ -138,6 +138,12 @@ tt_time link_probe_rtt(const struct link *l, uint64_t *answered);
 /** The peer has been silent for two seconds, though it was asked to answer. */
 bool link_mute(const struct link *l);
 
+/**
+ * Asks at once whether the peer is there, so that a silent one is mute within two seconds, also
+ * where no stream sends anything. There must be a stream.
+ */
+void link_doubt(struct link *l, tt_time now);
+
 void link_stats(const struct link *l, struct link_stats *out);
 
 /**

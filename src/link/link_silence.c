@@ -32,6 +32,15 @@ void link_silence_sent(struct link *l, tt_time now)
 		s->at = now + QUIET;
 }
 
+void link_doubt(struct link *l, tt_time now)
+{
+	struct link_silence *s = &l->silence;
+
+	l->probe_wanted = true;
+	if (!s->mute)
+		s->at = tt_time_min(s->at, now + PROBE_EVERY);
+}
+
 tt_time link_silence_deadline(const struct link *l)
 {
 	return l->streams ? l->silence.at : TT_TIME_NEVER;
