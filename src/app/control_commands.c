@@ -98,10 +98,14 @@ static const char *server_text(
 	return given || !only ? given : tt_hex_encode(only->key, TT_KEY_LEN, hex);
 }
 
-/* Makes sure of the first server. */
+/* Makes sure of the servers. */
 static int want_server(struct control_client *c, const struct conf_forward *f)
 {
-	if (peer_want(c->app, &f->peers[0]))
+	size_t i = 0;
+
+	while (i < f->n_peers && peer_want(c->app, &f->peers[i]))
+		i++;
+	if (i == f->n_peers)
 		return EXIT_OK;
 	control_error(c, "this peer is the machine itself, or its key is none of Tox");
 	return EXIT_FAILED;

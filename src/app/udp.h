@@ -19,7 +19,7 @@
 struct udp_entry;
 
 /** For a socket of net_udp_bind; it and the forward stay the caller's. TT_OK, TT_ENOMEM. */
-int udp_entry_new(struct udp_entry **out, struct app *app, const struct forward *forward, int fd);
+int udp_entry_new(struct udp_entry **out, struct app *app, struct forward *forward, int fd);
 /** Ends its flows. May be NULL. */
 void udp_entry_free(struct udp_entry *e);
 /** The socket is readable. */

@@ -34,7 +34,7 @@ struct udp_entry {
 	tt_time quiet_until;
 };
 
-int udp_entry_new(struct udp_entry **out, struct app *app, const struct forward *forward, int fd)
+int udp_entry_new(struct udp_entry **out, struct app *app, struct forward *forward, int fd)
 {
 	struct udp_entry *e = calloc(1, sizeof(*e));
 	if (!e)

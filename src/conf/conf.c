@@ -189,6 +189,8 @@ static void check_words(struct conf_ctx *x)
 		conf_fail(x, "ping whom? Give the Tox ID: toxtun ping TOXID");
 	if (c->command == CONF_CMD_BENCH && !c->has_target)
 		conf_fail(x, "measure the path to whom? Give the Tox ID: toxtun bench TOXID");
+	if ((c->command == CONF_CMD_PING || c->command == CONF_CMD_BENCH) && c->n_servers > 1)
+		conf_fail(x, "one peer at a time: give one Tox ID or name");
 	if (c->command == CONF_CMD_FORWARD && !c->spec)
 		conf_fail(x, "forward what? toxtun forward [-R] [BIND:]PORT:HOST:HOSTPORT [TOXID]");
 	if (c->command == CONF_CMD_CANCEL && !c->spec)
@@ -207,9 +209,9 @@ static void make_stdio(struct conf_ctx *x, bool clean)
 		c->command = CONF_CMD_STDIO;
 	else if (clean && c->command != CONF_CMD_CHECK)
 		conf_fail(x, "-W goes with the command client: toxtun -W HOST:PORT client TOXID");
-	if (c->has_target)
-		c->stdio.peers[c->stdio.n_peers++] = c->target;
-	else if (clean)
+	memcpy(c->stdio.peers, c->servers, sizeof(c->servers));
+	c->stdio.n_peers = c->n_servers;
+	if (!c->has_target && clean)
 		conf_fail(x, "to which server? Give its Tox ID: toxtun -W HOST:PORT client TOXID, "
 			     "or --to TOXID");
 	if (c->command != CONF_CMD_STDIO)

@@ -152,10 +152,12 @@ struct conf {
 	uint32_t ping_count;                    /* ping -n, default 4 */
 	bool json;                              /* bench --json, status --json */
 	uint32_t bench_seconds;                 /* bench --seconds, default CONF_BENCH_SECONDS */
-	struct tt_peer_id target;               /* positional TOXID or --to */
+	struct tt_peer_id target; /* positional TOXID or --to, the first of the list */
 	bool has_target;
 	struct conf_forward stdio; /* -W: where standard input and output go */
 	bool has_stdio;
+	struct tt_peer_id servers[CONF_FORWARD_PEERS_MAX]; /* all of the list */
+	size_t n_servers;
 	char *spec;        /* forward SPEC, cancel SPEC, as written */
 	bool spec_reverse; /* it is one of -R */
 	char *spec_peer;   /* forward SPEC TOXID: for the running process, which knows its names */
@@ -220,9 +222,9 @@ int conf_forward_spec(
 	const char *spec, bool reverse, struct conf_forward **out, size_t *n, struct conf_diag *d);
 
 /**
- * Completes what conf_forward_spec read: their server is `peer`, a Tox ID or a name of a [peer]
- * section of c, and for NULL the one of c's command line. As above, also for a forward that cannot
- * be used.
+ * Completes what conf_forward_spec read: their servers are those of the list `peer`, Tox IDs or
+ * names of [peer] sections of c, and for NULL those of c's command line. As above, also for a
+ * forward that cannot be used.
  */
 int conf_forward_server(const struct conf *c, const char *peer, struct conf_forward *f, size_t n,
 	struct conf_diag *d);

@@ -216,17 +216,18 @@ static void set_word(struct conf_ctx *x, char **field, const char *word)
 static void set_target(struct conf_ctx *x, const char *command, const char *word)
 {
 	struct conf *c = x->c;
-	struct tt_peer_id id;
+	struct tt_peer_id to[CONF_FORWARD_PEERS_MAX];
+	size_t n_to = c->n_servers;
 
-	if (!conf_peer_ref(x, word, &id))
+	memcpy(to, c->servers, sizeof(to));
+	if (!conf_servers(x, word) || n_to == 0)
 		return;
-	if (c->has_target && memcmp(c->target.key, id.key, TT_KEY_LEN) != 0) {
+	bool same = n_to == c->n_servers;
+	for (size_t i = 0; same && i < n_to; i++)
+		same = memcmp(to[i].key, c->servers[i].key, TT_KEY_LEN) == 0;
+	if (!same)
 		conf_fail(x, "--to and the Tox ID after %s name different peers: give one of them",
 			command);
-		return;
-	}
-	c->target = id;
-	c->has_target = true;
 }
 
 /** The nth word, the command being the first. */

@@ -93,24 +93,8 @@ static bool parse_target(struct conf_ctx *x, struct reading *r, const char *host
 
 static bool parse_peers(struct conf_ctx *x, struct conf_forward *f, char *list)
 {
-	char *item;
-
-	while ((item = conf_item(&list))) {
-		struct tt_peer_id id;
-		if (!conf_peer_ref(x, item, &id))
-			return false;
-		for (size_t i = 0; i < f->n_peers; i++) {
-			if (memcmp(f->peers[i].key, id.key, TT_KEY_LEN) == 0) {
-				conf_fail(x, "the same server is named twice in one entry");
-				return false;
-			}
-		}
-		if (f->n_peers == CONF_FORWARD_PEERS_MAX) {
-			conf_fail(x, "at most %d servers for one entry", CONF_FORWARD_PEERS_MAX);
-			return false;
-		}
-		f->peers[f->n_peers++] = id;
-	}
+	if (!conf_peer_list(x, list, f->peers, &f->n_peers))
+		return false;
 	if (f->n_peers == 0)
 		conf_fail(x, "the Tox ID of the server is missing; an entry is %s",
 			f->reverse ? REVERSE_FORM : ENTRY_FORM);

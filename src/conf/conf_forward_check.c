@@ -91,8 +91,10 @@ void conf_forward_check(struct conf_ctx *x)
 	for (size_t i = 0; i < c->n_forwards; i++) {
 		struct conf_forward *f = &c->forwards[i];
 		x->origin = f->origin;
-		if (f->n_peers == 0 && c->has_target)
-			f->peers[f->n_peers++] = c->target;
+		if (f->n_peers == 0) {
+			memcpy(f->peers, c->servers, c->n_servers * sizeof(f->peers[0]));
+			f->n_peers = c->n_servers;
+		}
 		if (f->n_peers == 0 && clean)
 			conf_fail(x,
 				"to which server? Give its Tox ID: toxtun client TOXID -L ..., "
@@ -154,15 +156,15 @@ int conf_forward_server(const struct conf *c, const char *peer, struct conf_forw
 {
 	struct conf scratch = {.peers = c->peers,
 		.n_peers = c->n_peers,
-		.target = c->target,
-		.has_target = c->has_target,
+		.n_servers = c->n_servers,
 		.forwards = f,
 		.n_forwards = n};
 	struct conf_ctx x;
 
 	conf_ctx_init(&x, &scratch, d, "");
+	memcpy(scratch.servers, c->servers, sizeof(scratch.servers));
 	if (peer)
-		scratch.has_target = conf_peer_ref(&x, peer, &scratch.target);
+		conf_servers(&x, peer);
 	conf_forward_check(&x);
 	return conf_ctx_result(&x);
 }

@@ -67,6 +67,15 @@ bool conf_host(struct conf_ctx *x, const char *text, char dst[TT_HOST_MAX + 1]);
 /** A peer by Tox ID, public key or the name of a [peer] section that was read already. */
 bool conf_peer_ref(struct conf_ctx *x, const char *text, struct tt_peer_id *out);
 
+/**
+ * The servers of one entry: adds all peers of the list, which is cut up, to ids
+ * (CONF_FORWARD_PEERS_MAX). False after a mistake.
+ */
+bool conf_peer_list(struct conf_ctx *x, char *list, struct tt_peer_id *ids, size_t *n);
+
+/** The servers of the command line, in place of those before. */
+bool conf_servers(struct conf_ctx *x, const char *text);
+
 /** `allow`: adds all peers of the list. */
 void conf_allow(struct conf_ctx *x, const char *text);
 

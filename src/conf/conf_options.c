@@ -103,8 +103,7 @@ static void set_stdio(struct conf_ctx *x, const struct conf_option *o, const cha
 static void set_to(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
 	(void)o;
-	if (conf_peer_ref(x, value, &x->c->target))
-		x->c->has_target = true;
+	conf_servers(x, value);
 }
 
 static void set_allow(struct conf_ctx *x, const struct conf_option *o, const char *value)

@@ -180,9 +180,26 @@ bool conf_host(struct conf_ctx *x, const char *text, char dst[TT_HOST_MAX + 1])
 	return false;
 }
 
+/** The names of the [peer] sections, as many as fit. Returns dst. */
+static const char *list_peers(const struct conf *c, char *dst, size_t cap)
+{
+	size_t n = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < c->n_peers; i++) {
+		const char *name = c->peers[i].name;
+		if (n + strlen(name) + sizeof(", ...") > cap) {
+			snprintf(dst + n, cap - n, ", ...");
+			break;
+		}
+		n += (size_t)snprintf(dst + n, cap - n, "%s%s", i ? ", " : "", name);
+	}
+	return dst;
+}
+
 static void unknown_peer(struct conf_ctx *x, const char *text)
 {
-	char q[CONF_QUOTE_MAX];
+	char q[CONF_QUOTE_MAX], known[512];
 	size_t len = strlen(text);
 	const char *near = NULL;
 
@@ -194,12 +211,15 @@ static void unknown_peer(struct conf_ctx *x, const char *text)
 		conf_fail(x, "'%s' has %zu characters; a Tox ID is %d hex digits, a public key %d",
 			conf_quote(q, text), len, TT_TOXID_HEX, TT_KEY_HEX);
 	else if (near)
-		conf_fail(x, "there is no [peer %s] section; did you mean %s?", conf_quote(q, text),
-			near);
+		conf_fail(x, "there is no [peer %s] section; did you mean %s? There are %s",
+			conf_quote(q, text), near, list_peers(x->c, known, sizeof(known)));
+	else if (x->c->n_peers > 0)
+		conf_fail(x, "'%s' is no Tox ID and there is no such [peer] section; there are %s",
+			conf_quote(q, text), list_peers(x->c, known, sizeof(known)));
 	else
 		conf_fail(x,
 			"'%s' is no Tox ID (%d hex digits), no public key (%d) and no name of a "
-			"[peer] section",
+			"[peer] section, of which there is none",
 			conf_quote(q, text), TT_TOXID_HEX, TT_KEY_HEX);
 }
 
@@ -222,6 +242,46 @@ bool conf_peer_ref(struct conf_ctx *x, const char *text, struct tt_peer_id *out)
 	else if (rc != TT_OK)
 		unknown_peer(x, text);
 	return rc == TT_OK;
+}
+
+bool conf_peer_list(struct conf_ctx *x, char *list, struct tt_peer_id *ids, size_t *n)
+{
+	char *item;
+
+	while ((item = conf_item(&list))) {
+		struct tt_peer_id id;
+		if (!conf_peer_ref(x, item, &id))
+			return false;
+		for (size_t i = 0; i < *n; i++) {
+			if (memcmp(ids[i].key, id.key, TT_KEY_LEN) == 0) {
+				conf_fail(x, "the same server is named twice in one entry");
+				return false;
+			}
+		}
+		if (*n == CONF_FORWARD_PEERS_MAX) {
+			conf_fail(x, "at most %d servers for one entry", CONF_FORWARD_PEERS_MAX);
+			return false;
+		}
+		ids[(*n)++] = id;
+	}
+	return true;
+}
+
+bool conf_servers(struct conf_ctx *x, const char *text)
+{
+	struct conf *c = x->c;
+	char *copy = conf_strndup(x, text, strlen(text));
+
+	c->n_servers = 0;
+	bool ok = copy && conf_peer_list(x, copy, c->servers, &c->n_servers);
+	if (ok && c->n_servers == 0)
+		ok = conf_peer_ref(x, text, &c->servers[0]); /* says what is wrong with it */
+	if (!ok)
+		c->n_servers = 0;
+	c->has_target = ok;
+	c->target = c->servers[0];
+	tt_free(NULL, copy);
+	return ok;
 }
 
 void conf_allow(struct conf_ctx *x, const char *text)

@@ -41,7 +41,11 @@ class Cluster:
         self.spreading = self.net.client("spreading", ini=(
             f"[client]\nspread = {self.port['spread']}:127.0.0.1:{self.target_port}:one,three\n"
             f"[options]\nstrategy = spread\n" + peers))
+        self.port["named"] = free_port()
+        self.named = self.net.client("named", ini=peers, args=[
+            "-L", f"{self.port['named']}:127.0.0.1:{self.target_port}", "--to", "three,two"])
         self.client.wait_online(3)
+        self.named.wait_online(2)
         self.spreading.wait_online(2)
 
     def taken(self, name):
@@ -110,6 +114,25 @@ def test_spread_takes_turns(cluster):
     for _ in range(6):
         cluster.carry("spread")
     assert [cluster.taken(name) - n for name, n in zip(("one", "three"), before)] == [3, 3]
+
+
+def test_command_line_takes_names_and_lists(cluster):
+    before = cluster.taken("three")
+    cluster.carry("named")
+    assert cluster.taken("three") == before + 1
+    ini = cluster.net.directory / "named.ini"
+    common = ("-d", cluster.named.data_dir, "-c", ini)
+    home = cluster.net.directory
+    ping = run_cli(*common, "ping", "-n", "1", "three", home=home)
+    assert ping.returncode == 0 and f"peer {cluster.three.toxid[:8]}" in ping.stdout, ping.stderr
+    for command in (["ping", "four"], ["client", "four", "-L", "1:h:2"]):
+        wrong = run_cli(*common, *command, home=home)
+        assert wrong.returncode == 2
+        assert "no such [peer] section; there are one, two, three" in wrong.stderr
+    spec = f"{free_port()}:127.0.0.1:{cluster.target_port}"
+    assert run_cli(*common, "forward", spec, "two,three", home=home).returncode == 0
+    status = run_cli(*common, "status", home=home).stdout
+    assert re.search(r"to 127.0.0.1:\d+ at two, three \(next: two\) \(added", status), status
 
 
 def test_server_that_refuses_is_followed_by_the_next_at_once(cluster):

@@ -362,6 +362,10 @@ static void mistakes_of_server_and_peers_have_their_line(void **state)
 		{"[server]\nallow = laptop\n", "t.ini:2", "no Tox ID (76 hex digits)"},
 		{"[server]\nallow = latop\n[peer laptop]\nid=" KEY_A "\n", "t.ini:2",
 			"did you mean laptop?"},
+		{"[server]\nallow = home\n[peer laptop]\nid=" KEY_A "\n[peer work]\nid=" KEY_B "\n",
+			"t.ini:2",
+			"'home' is no Tox ID and there is no such [peer] section; there are "
+			"laptop, work"},
 		{"[server]\nallow = " KEY_A "00\n", "t.ini:2", "has 66 characters"},
 		{"[server]\nallow = " KEY_A "000000000001\n", "t.ini:2",
 			"checksum is wrong: it was mistyped or cut"},
@@ -535,6 +539,49 @@ static void tcp_and_udp_forwards_may_have_the_same_port(void **state)
 	assert_int_equal(f->c->forwards[1].proto, CONF_TCP);
 	assert_int_equal(f->c->udp_timeout_s, 30);
 	done(f);
+}
+
+static void names_of_peers_stand_for_their_ids_on_the_command_line(void **state)
+{
+	static const char *const same[] = {"client a,b -L 1:h:2", "client -L 1:h:2 --to a,b",
+		"client --to a,b a," KEY_B " -L 1:h:2", "client " KEY_A ",b -L 1:h:2"};
+	static const struct {
+		const char *line, *said;
+	} wrong[] = {
+		{"client c -L 1:h:2",
+			": there is no [peer c] section; did you mean a? There are a, b"},
+		{"ping desktop", "no such [peer] section; there are a, b"},
+		{"bench c", "There are a, b"},
+		{"client -L 1:h:2 --to c", "--to: there is no [peer c] section"},
+		{"server --allow c", "--allow: there is no [peer c] section"},
+		{"client a,a -L 1:h:2", "named twice"},
+		{"client , -L 1:h:2", "there is no [peer ,] section"},
+		{"client --to a a,b -L 1:h:2", "name different peers"},
+		{"ping a,b", "one peer at a time"},
+		{"bench --to a,b", "one peer at a time"},
+	};
+	static const char file[] = "[peer a]\nid = " KEY_A "\n[peer b]\nid = " KEY_B "\n";
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		struct fixture *f = fresh();
+		assert_clean(f, ini(f, file));
+		assert_clean(f, args(f, same[i]));
+		assert_clean(f, conf_finish(f->c, &f->d));
+		assert_int_equal(f->c->forwards[0].n_peers, 2);
+		assert_int_equal(f->c->forwards[0].peers[0].key[0], 0xa5);
+		assert_int_equal(f->c->forwards[0].peers[1].key[0], 0x6b);
+		done(f);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct fixture *f = fresh();
+		assert_clean(f, ini(f, file));
+		if (args(f, wrong[i].line) == TT_OK)
+			conf_finish(f->c, &f->d);
+		if (f->d.errors != 1 || !strstr(f->said, wrong[i].said))
+			fail_msg(
+				"%s: wanted '%s', got '%s'", wrong[i].line, wrong[i].said, f->said);
+		done(f);
+	}
 }
 
 static void defaults_are_those_of_the_manual(void **state)
@@ -974,6 +1021,7 @@ int main(void)
 		cmocka_unit_test(local_forwards_are_taken_as_in_ssh),
 		cmocka_unit_test(options_override_the_file_and_add_to_its_lists),
 		cmocka_unit_test(tcp_and_udp_forwards_may_have_the_same_port),
+		cmocka_unit_test(names_of_peers_stand_for_their_ids_on_the_command_line),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(commands_take_their_own_words),
 		cmocka_unit_test(proxies_have_no_target),

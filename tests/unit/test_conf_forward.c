@@ -190,8 +190,8 @@ static void server_is_the_one_named_or_that_of_the_command_line(void **state)
 	f = forward("8080:localhost:80");
 	assert_int_equal(conf_forward_server(c, NULL, &f, 1, &d), TT_EINVAL);
 	assert_non_null(strstr(said, "to which server?"));
-	c->target = c->peers[0].id;
-	c->has_target = true;
+	c->servers[0] = c->peers[0].id;
+	c->n_servers = 1;
 	d = diag();
 	assert_int_equal(conf_forward_server(c, NULL, &f, 1, &d), TT_OK);
 	assert_memory_equal(f.peers[0].key, c->peers[0].id.key, TT_KEY_LEN);
@@ -199,7 +199,14 @@ static void server_is_the_one_named_or_that_of_the_command_line(void **state)
 	f = forward("8080:localhost:80");
 	d = diag();
 	assert_int_equal(conf_forward_server(c, "desktop", &f, 1, &d), TT_EINVAL);
-	assert_non_null(strstr(said, "desktop"));
+	assert_non_null(strstr(said, "'desktop' is no Tox ID"));
+	assert_non_null(strstr(said, "there are laptop"));
+
+	f = forward("8080:localhost:80");
+	d = diag();
+	assert_int_equal(conf_forward_server(c, "laptop," KEY_B, &f, 1, &d), TT_OK);
+	assert_int_equal(f.n_peers, 2);
+	assert_memory_equal(f.peers[0].key, c->peers[0].id.key, TT_KEY_LEN);
 	conf_free(c);
 }
 

@@ -33,7 +33,7 @@ int cli_forward(struct conf *conf, const struct tt_log *log)
 	if (conf->spec_peer)
 		cJSON_AddStringToObject(request, "peer", conf->spec_peer);
 	else if (conf->has_target)
-		control_ask_peer(request, &conf->target);
+		control_ask_peers(request, conf->servers, conf->n_servers);
 	return control_ask(conf, log, request);
 }
 

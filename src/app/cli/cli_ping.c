@@ -45,7 +45,7 @@ int cli_ping(struct conf *conf, const struct tt_log *log)
 	if (!control_ask_open(&ask, conf, log))
 		return ping_here(conf, log);
 	cJSON *request = control_ask_request("ping");
-	control_ask_peer(request, &conf->target);
+	control_ask_peers(request, &conf->target, 1);
 	cJSON_AddNumberToObject(request, "count", conf->ping_count);
 	return control_ask_run(&ask, request);
 }

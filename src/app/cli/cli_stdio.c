@@ -102,8 +102,8 @@ static int child(struct conf *conf, const struct tt_log *log, const char *dir, i
 	to_null(STDIN_FILENO);
 	to_null(STDOUT_FILENO);
 	int rc = f ? app_new(&app, conf, log, dir) : EXIT_FAILED;
-	if (rc == EXIT_OK && !peer_want(app, &conf->target))
-		rc = EXIT_FAILED;
+	for (size_t i = 0; rc == EXIT_OK && i < conf->n_servers; i++)
+		rc = peer_want(app, &conf->servers[i]) ? EXIT_OK : EXIT_FAILED;
 	if (rc == EXIT_OK) {
 		setsid(); /* the terminal's signals are for the command */
 		control_start(app, dir);
@@ -153,7 +153,7 @@ static cJSON *stream_request(const struct conf *conf)
 	cJSON *request = control_ask_request("stream");
 
 	cJSON_AddStringToObject(request, "target", conf_forward_target(&conf->stdio, target));
-	control_ask_peer(request, &conf->target);
+	control_ask_peers(request, conf->servers, conf->n_servers);
 	return request;
 }
 

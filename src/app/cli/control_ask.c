@@ -56,15 +56,20 @@ cJSON *control_ask_request(const char *command)
 	return o;
 }
 
-void control_ask_peer(cJSON *request, const struct tt_peer_id *id)
+void control_ask_peers(cJSON *request, const struct tt_peer_id *ids, size_t n)
 {
-	char hex[TT_TOXID_HEX + 1];
+	char list[CONF_FORWARD_PEERS_MAX * (TT_TOXID_HEX + 1) + 1] = "", *at = list;
 
-	if (id->has_toxid)
-		tt_hex_encode(id->toxid, TT_TOXID_LEN, hex);
-	else
-		tt_hex_encode(id->key, TT_KEY_LEN, hex);
-	cJSON_AddStringToObject(request, "peer", hex);
+	for (size_t i = 0; i < n && i < CONF_FORWARD_PEERS_MAX; i++) {
+		if (i > 0)
+			*at++ = ',';
+		if (ids[i].has_toxid)
+			tt_hex_encode(ids[i].toxid, TT_TOXID_LEN, at);
+		else
+			tt_hex_encode(ids[i].key, TT_KEY_LEN, at);
+		at += strlen(at);
+	}
+	cJSON_AddStringToObject(request, "peer", list);
 }
 
 static int send_all(int fd, const char *data, size_t n)

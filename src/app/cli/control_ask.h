@@ -18,8 +18,8 @@ bool control_ask_open(struct control_ask *a, const struct conf *conf, const stru
 
 /** A request for this command; NULL without memory, which the others below take. */
 cJSON *control_ask_request(const char *command);
-/** Adds the peer, by its Tox ID or key. */
-void control_ask_peer(cJSON *request, const struct tt_peer_id *id);
+/** Adds the peers, by their Tox IDs or keys. */
+void control_ask_peers(cJSON *request, const struct tt_peer_id *ids, size_t n);
 
 /**
  * Sends the request and shows its answer until that is over. An exit code. Takes ownership of the
