@@ -2,13 +2,16 @@
 #include "conn_int.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "bench_service.h"
 #include "net.h"
 #include "tt_err.h"
+#include "wire_pp2.h"
 
 /* RFC 8305: the next address is tried so long after the one before, which goes on meanwhile. */
 #define ATTEMPT_DELAY TT_MS(250)
@@ -73,6 +76,64 @@ static void connected(struct conn *c)
 		app_now(c->app));
 }
 
+/* Who it is for. A peer cannot fill the log with it: what is above the rate is there with -v. */
+static void log_connected(const struct conn *c, const char *id)
+{
+	struct peer *p = c->peer;
+	uint32_t missing = p->channel_log.suppressed;
+	bool now = tt_ratelimit_take(&p->channel_log, app_now(c->app));
+	struct channel_info info;
+	char key[TT_KEY_HEX + 1];
+
+	channel_info(c->channel, &info);
+	if (now && missing)
+		tt_info(c->app->log, "channel: peer=%s %u more connections were not logged", p->tag,
+			missing);
+	if (now)
+		p->channel_log.suppressed = 0;
+	else
+		c->app->limited_lines++;
+	tt_log_at(c->app->log, now ? TT_LOG_INFO : TT_LOG_DEBUG,
+		"channel: peer=%s chan=%u target=%s:%u connected key=%s%s%s id=%s", p->tag,
+		info.ccid, info.host, info.port, tt_hex_encode(p->key, TT_KEY_LEN, key),
+		p->name[0] ? " name=" : "", p->name, id);
+}
+
+/* Tells the target about the peer, where the configuration says so. False when it would not hear:
+ * the header is small and the first that is sent, so it goes at once or never. */
+static bool introduce(const struct conn *c, const char *id)
+{
+	const struct conf *conf = c->app->conf;
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	struct wire_pp2 h = {.name = c->peer->name, .id = id, .number = (uint16_t)conn_id(c)};
+	uint8_t header[WIRE_PP2_MAX];
+
+	if (getpeername(c->fd, (struct sockaddr *)&ss, &len) != 0)
+		return false;
+	h.target = net_addr_of(&ss, &h.port);
+	if (!h.target.family ||
+		!access_allows(conf->introduced, conf->n_introduced, NULL, &h.target, h.port))
+		return true;
+	memcpy(h.key, c->peer->key, TT_KEY_LEN);
+	size_t n = wire_pp2_encode(&h, header);
+	return send(c->fd, header, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+/* False where the target has gone already. */
+static bool target_connected(struct conn *c)
+{
+	char id[WIRE_PP2_TEXT_MAX];
+
+	snprintf(id, sizeof(id), "%s-%llx-%u", c->peer->tag,
+		(unsigned long long)(loop_wall_us() / 1000), conn_id(c));
+	if (!introduce(c, id))
+		return false;
+	log_connected(c, id);
+	connected(c);
+	return true;
+}
+
 static bool under_way(const struct dial *d)
 {
 	for (size_t i = 0; i < ATTEMPTS_AT_ONCE; i++) {
@@ -98,7 +159,11 @@ static void on_answer(void *user, unsigned events)
 		loop_watch_free(a->watch);
 		a->watch = NULL;
 		c->fd = a->fd;
-		connected(c);
+		if (target_connected(c))
+			return;
+		conn_close_fd(c, false);
+		c->dial->last_failure = REASON_TARGET_UNREACHABLE;
+		dial_next(c);
 		return;
 	}
 	end_attempt(a);
@@ -124,8 +189,11 @@ static void dial_next(struct conn *c)
 		}
 		if (done) {
 			c->fd = a->fd;
-			connected(c);
-			return;
+			if (target_connected(c))
+				return;
+			conn_close_fd(c, false);
+			d->last_failure = REASON_TARGET_UNREACHABLE;
+			continue;
 		}
 		if (loop_watch_new(&a->watch, c->app->loop, a->fd, LOOP_WRITE, on_answer, a) ==
 			TT_OK) {
@@ -194,10 +262,10 @@ static void start_service(struct conn *c, enum wire_bench kind)
 static void dial_path(struct conn *c, const char *path)
 {
 	c->fd = net_connect_path(path);
-	if (c->fd >= 0)
-		connected(c);
-	else
+	if (c->fd < 0)
 		channel_dialed(c->channel, net_close_reason(errno), app_now(c->app));
+	else if (!target_connected(c))
+		channel_dialed(c->channel, REASON_TARGET_UNREACHABLE, app_now(c->app));
 }
 
 void conn_dial(struct conn *c, const struct session_action *a)

@@ -32,6 +32,9 @@
 /* A peer can come and go as it likes: log lines at once, then one every so often. */
 #define PATH_LOG_BURST 20
 #define PATH_LOG_INTERVAL TT_S(10)
+/* Likewise for each of its connections that reaches a target. */
+#define CHANNEL_LOG_BURST 10
+#define CHANNEL_LOG_INTERVAL TT_S(1)
 
 static const char *path_text(enum toxnet_path path)
 {
@@ -166,6 +169,8 @@ static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint
 	memcpy(p->key, key, TT_KEY_LEN);
 	p->path_log =
 		(struct tt_ratelimit){.burst = PATH_LOG_BURST, .interval_us = PATH_LOG_INTERVAL};
+	p->channel_log = (struct tt_ratelimit){
+		.burst = CHANNEL_LOG_BURST, .interval_us = CHANNEL_LOG_INTERVAL};
 	tt_key_short(key, p->tag);
 	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(app, key));
 	if (new_session(app, p) != TT_OK)

@@ -28,8 +28,9 @@ struct peer {
 	tt_time online_since;
 	tt_time steady_at; /* when a return from absence or silence is long enough ago */
 	struct tt_ratelimit path_log;
-	tt_time retry_at;  /* toxcore's queue was full: not before this */
-	bool more_control; /* there may be more messages than one round sends */
+	struct tt_ratelimit channel_log; /* of connections to targets, conn_dial.c */
+	tt_time retry_at;                /* toxcore's queue was full: not before this */
+	bool more_control;               /* there may be more messages than one round sends */
 	struct {
 		tt_time at; /* 0: never */
 		uint64_t in, out;

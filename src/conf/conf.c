@@ -44,6 +44,7 @@ void conf_free(struct conf *c)
 	tt_free(NULL, c->allow);
 	tt_free(NULL, c->targets);
 	tt_free(NULL, c->listens);
+	tt_free(NULL, c->introduced);
 	tt_free(NULL, c->forwards);
 	tt_free(NULL, c->peers);
 	tt_free(NULL, c->nodes);

@@ -106,7 +106,9 @@ struct conf {
 	char name[CONF_NAME_MAX + 1];
 	struct tt_peer_id *allow; /* resolved names, keys, Tox IDs */
 	size_t n_allow;
-	bool has_allow;          /* false: whoever holds the Tox ID */
+	bool has_allow;             /* false: whoever holds the Tox ID */
+	struct tt_rule *introduced; /* targets that get the PROXY header */
+	size_t n_introduced;
 	struct tt_rule *targets; /* default 127.0.0.0/8:* and [::1]:* when none is given */
 	size_t n_targets;
 	struct tt_rule *listens; /* where peers may listen here; default nowhere */

@@ -192,9 +192,27 @@ static void unknown_key(
 			conf_quote(q, l->key), list);
 }
 
+/** Targets that are told who the peer is. */
+static void read_introduced(struct ini *p, const char *value)
+{
+	struct conf *c = p->x.c;
+
+	conf_rules(&p->x, value, &c->introduced, &c->n_introduced);
+	for (size_t i = 0; i < c->n_introduced; i++) {
+		if (c->introduced[i].kind != TT_RULE_NAME)
+			continue;
+		conf_fail(&p->x,
+			"proxy-protocol takes no names (%s): a peer could ask for the address "
+			"instead, "
+			"and then write such a header itself; give the addresses, or *:PORT",
+			c->introduced[i].name);
+		return;
+	}
+}
+
 static void read_server(struct ini *p, const struct line *l)
 {
-	static const char *const keys[] = {"name", "allow", "targets", "listens"};
+	static const char *const keys[] = {"name", "allow", "targets", "listens", "proxy-protocol"};
 	struct conf *c = p->x.c;
 
 	if (strcmp(l->key, "name") == 0) {
@@ -208,8 +226,11 @@ static void read_server(struct ini *p, const struct line *l)
 		conf_targets(&p->x, l->value, &c->targets, &c->n_targets);
 	} else if (strcmp(l->key, "listens") == 0) {
 		conf_listens(&p->x, l->value, &c->listens, &c->n_listens);
+	} else if (strcmp(l->key, "proxy-protocol") == 0) {
+		read_introduced(p, l->value);
 	} else {
-		unknown_key(p, l, keys, COUNT(keys), "it has name, allow, targets and listens");
+		unknown_key(p, l, keys, COUNT(keys),
+			"it has name, allow, targets, listens and proxy-protocol");
 	}
 }
 

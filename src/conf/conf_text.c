@@ -347,6 +347,11 @@ void conf_targets(struct conf_ctx *x, const char *text, struct tt_rule **rules, 
 			     "only, or list HOST:PORT rules");
 }
 
+size_t conf_rules(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n)
+{
+	return add_rules(x, text, false, rules, n);
+}
+
 void conf_listens(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n)
 {
 	add_rules(x, text, true, rules, n);

@@ -356,6 +356,8 @@ static void mistakes_of_server_and_peers_have_their_line(void **state)
 		{"[server]\nlistens = box.test:80\n", "t.ini:2", "has an address and no name"},
 		{"[server]\ntargets = unix:run/x\n", "t.ini:2", "starts with /"},
 		{"[server]\ntargets =\n", "t.ini:2", "targets is empty"},
+		{"[server]\nproxy-protocol = *\n", "t.ini:2", "'*': "},
+		{"[server]\nproxy-protocol = *:80, web.lan:80\n", "t.ini:2", "no names (web.lan)"},
 		{"[server]\ntargets = 1.2.3.4:70000\n", "t.ini:2", "the port must be"},
 		{"[server]\ntargets = 10.0.0.0/33:1\n", "t.ini:2", "0 to 32"},
 		{"[server]\nallow = ,\n", "t.ini:2", "names nobody"},

@@ -105,6 +105,10 @@ static void print_server(const struct conf *c)
 		printf("  everybody%s who holds the Tox ID", c->n_peers ? " else" : "");
 		print_rights(c, NULL);
 	}
+	if (c->n_introduced) {
+		printf("  the PROXY header goes to");
+		print_rules(c->introduced, c->n_introduced);
+	}
 	if (!c->bench)
 		printf("  measurements of peers are not answered\n");
 }
