@@ -320,6 +320,7 @@ static void run_ping(struct control_client *c, const cJSON *request)
 	}
 	p->say = say_ping;
 	p->user = c;
+	p->json = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "json"));
 	c->job = p;
 	c->job_free = free_ping;
 	c->poll = poll_ping;

@@ -29,21 +29,38 @@ int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, uns
 	return reach_start(&p->reach, app, id);
 }
 
+/* Microseconds for programs, milliseconds for people. */
+static double scale(const struct ping *p)
+{
+	return p->json ? 1 : 1e3;
+}
+
 int ping_summary(const struct ping *p)
 {
 	char times[128] = "";
+	double loss = p->sent ? (double)(p->sent - p->got) / p->sent : 0;
 
 	if (p->got)
-		snprintf(times, sizeof(times), ", time min %.3f avg %.3f max %.3f ms",
-			(double)p->min / 1e3, (double)p->sum / 1e3 / p->got, (double)p->max / 1e3);
-	say(p, false, "%u sent, %u answered%s", p->sent, p->got, times);
+		snprintf(times, sizeof(times),
+			p->json ? ",\"min_us\":%.0f,\"avg_us\":%.0f,\"max_us\":%.0f"
+				: ", time min %.3f avg %.3f max %.3f ms",
+			(double)p->min / scale(p), (double)p->sum / scale(p) / p->got,
+			(double)p->max / scale(p));
+	if (p->json)
+		say(p, false, "{\"schema\":1,\"sent\":%u,\"answered\":%u,\"loss\":%.4f%s}", p->sent,
+			p->got, loss, times);
+	else
+		say(p, false, "%u sent, %u answered, loss %.0f %%%s", p->sent, p->got, 100 * loss,
+			times);
 	return p->got ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
 static void note_answer(struct ping *p, const struct peer *peer, tt_time rtt)
 {
-	say(p, false, "peer %s: %s, seq %u, time %.3f ms", p->tag, peer_path_name(peer->path),
-		p->sent, (double)rtt / 1e3);
+	say(p, false,
+		p->json ? "{\"peer\":\"%s\",\"path\":\"%s\",\"seq\":%u,\"us\":%.0f}"
+			: "peer %s: %s, seq %u, time %.3f ms",
+		p->tag, peer_path_name(peer->path), p->sent, (double)rtt / scale(p));
 	p->got++;
 	p->sum += rtt;
 	p->min = p->got == 1 || rtt < p->min ? rtt : p->min;
@@ -69,8 +86,10 @@ static bool answer_due(struct ping *p, const struct peer *peer, tt_time now)
 	if (p->sent_at && answered != p->answered) {
 		note_answer(p, peer, rtt);
 	} else if (p->sent_at && now >= p->sent_at + ANSWER_TIMEOUT) {
-		say(p, false, "peer %s: %s, seq %u, no answer", p->tag, peer_path_name(peer->path),
-			p->sent);
+		say(p, false,
+			p->json ? "{\"peer\":\"%s\",\"path\":\"%s\",\"seq\":%u,\"us\":null}"
+				: "peer %s: %s, seq %u, no answer",
+			p->tag, peer_path_name(peer->path), p->sent);
 		p->sent_at = 0;
 	}
 	return p->sent_at != 0;

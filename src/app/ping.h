@@ -11,6 +11,7 @@ struct ping {
 	struct reach reach;
 	char tag[9];
 	unsigned count;
+	bool json; /* each line is an object */
 	bool reached;
 	unsigned sent, got;
 	tt_time min, max, sum;
@@ -22,7 +23,7 @@ struct ping {
 	void *user;
 };
 
-/** As reach_start; the caller sets `say` and `user`. */
+/** As reach_start; the caller sets `say`, `user` and `json`. */
 int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, unsigned count);
 
 /** PING_WAITING: call again after the next round; else the exit code. */

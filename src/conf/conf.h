@@ -34,6 +34,7 @@ enum conf_command {
 	CONF_CMD_NODE,
 	CONF_CMD_ID,
 	CONF_CMD_PING,
+	CONF_CMD_NETCHECK,
 	CONF_CMD_BENCH,
 	CONF_CMD_CHECK,
 	CONF_CMD_STATUS, /* these five ask the running process */

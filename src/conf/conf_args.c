@@ -167,6 +167,7 @@ static const struct {
 	{"node", CONF_CMD_NODE, WORDS_NONE},
 	{"id", CONF_CMD_ID, WORDS_NONE},
 	{"ping", CONF_CMD_PING, WORDS_PEER},
+	{"netcheck", CONF_CMD_NETCHECK, WORDS_NONE},
 	{"bench", CONF_CMD_BENCH, WORDS_PEER},
 	{"check", CONF_CMD_CHECK, WORDS_NONE},
 	{"status", CONF_CMD_STATUS, WORDS_NONE},
@@ -202,7 +203,7 @@ static size_t parse_command(struct conf_ctx *x, const char *word)
 	else
 		conf_fail(x,
 			"there is no command '%s'; there are server, client, node, id, ping, "
-			"bench, check, status, reload, forward, cancel and stop",
+			"netcheck, bench, check, status, reload, forward, cancel and stop",
 			conf_quote(q, word));
 	return N_COMMANDS;
 }

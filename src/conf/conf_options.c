@@ -330,7 +330,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("qr", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, qr, "                    (id) also as a QR code") \
 	SHORT("n", "count", " N", CONF_OPT_ARGS, set_count, ping_count, "               (ping) how many (4)") \
 	LONG("seconds", " S", CONF_OPT_ARGS, set_bench_seconds, bench_seconds, "             (bench) for each transfer (5)") \
-	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (bench, status) as JSON") \
+	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (ping, netcheck, bench, status) as JSON") \
 	SHORT("v", "verbose", "", CONF_OPT_FLAG | CONF_OPT_REPEAT, set_verbose, log_level, "               more in the log; -vv for still more") \
 	SHORT("q", "quiet", "", CONF_OPT_FLAG, set_quiet, log_level, "                 only errors in the log") \
 	LONG("log-format", " text|json", 0, set_log_format, log_json, "  form of the log lines on stderr") \
@@ -359,6 +359,7 @@ static const char usage[] =
 	"  toxtun [options] node             be a private bootstrap node and TCP relay\n"
 	"  toxtun [options] id [--qr]        print this machine's Tox ID\n"
 	"  toxtun [options] ping TOXID       is it there, by which path, how far away\n"
+	"  toxtun [options] netcheck         which nodes of the Tox network can be reached\n"
 	"  toxtun [options] bench TOXID      how fast is the path, in both directions\n"
 	"  toxtun [options] check            say every mistake of the configuration\n"
 	"\n"

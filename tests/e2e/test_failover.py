@@ -1,6 +1,7 @@
 """Several servers in one entry: which of them a connection goes to, and what happens when one fails."""
 
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -125,6 +126,12 @@ def test_command_line_takes_names_and_lists(cluster):
     home = cluster.net.directory
     ping = run_cli(*common, "ping", "-n", "1", "three", home=home)
     assert ping.returncode == 0 and f"peer {cluster.three.toxid[:8]}" in ping.stdout, ping.stderr
+    assert re.search(r"1 sent, 1 answered, loss 0 %, time min [\d.]+ avg", ping.stdout)
+    ping = run_cli(*common, "ping", "-n", "2", "--json", "three", home=home)
+    rounds = [json.loads(line) for line in ping.stdout.splitlines()]
+    assert [r.get("seq") for r in rounds] == [1, 2, None] and rounds[0]["path"] == "udp direct"
+    assert rounds[2]["schema"] == 1 and rounds[2]["answered"] == 2 and rounds[2]["loss"] == 0
+    assert rounds[2]["min_us"] <= rounds[2]["avg_us"] <= rounds[2]["max_us"]
     for command in (["ping", "four"], ["client", "four", "-L", "1:h:2"]):
         wrong = run_cli(*common, *command, home=home)
         assert wrong.returncode == 2

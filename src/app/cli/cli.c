@@ -30,6 +30,7 @@ static const struct {
 	{CONF_CMD_NODE, cli_node},
 	{CONF_CMD_ID, cli_id},
 	{CONF_CMD_PING, cli_ping},
+	{CONF_CMD_NETCHECK, cli_netcheck},
 	{CONF_CMD_BENCH, cli_bench},
 	{CONF_CMD_CHECK, cli_check},
 	{CONF_CMD_STATUS, cli_status},

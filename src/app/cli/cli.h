@@ -14,6 +14,7 @@ int cli_stdio(struct conf *conf, const struct tt_log *log); /* `client` with -W 
 int cli_node(struct conf *conf, const struct tt_log *log);
 int cli_id(struct conf *conf, const struct tt_log *log);
 int cli_ping(struct conf *conf, const struct tt_log *log);
+int cli_netcheck(struct conf *conf, const struct tt_log *log);
 int cli_bench(struct conf *conf, const struct tt_log *log);
 int cli_check(struct conf *conf, const struct tt_log *log);
 int cli_status(struct conf *conf, const struct tt_log *log);

@@ -17,7 +17,7 @@ static void say(void *user, bool error, const char *line)
 
 static int ping_here(struct conf *conf, const struct tt_log *log)
 {
-	struct ping p = {.say = say, .user = (void *)log};
+	struct ping p = {.say = say, .user = (void *)log, .json = conf->json};
 	struct app *app = NULL;
 	int rc = cli_start(&app, conf, log);
 
@@ -47,5 +47,7 @@ int cli_ping(struct conf *conf, const struct tt_log *log)
 	cJSON *request = control_ask_request("ping");
 	control_ask_peers(request, &conf->target, 1);
 	cJSON_AddNumberToObject(request, "count", conf->ping_count);
+	if (conf->json)
+		cJSON_AddTrueToObject(request, "json");
 	return control_ask_run(&ask, request);
 }
