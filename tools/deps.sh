@@ -88,6 +88,7 @@ need_test() {
 	command_or_package valgrind valgrind
 	program_or_package binutils nm
 	program_or_package systemd systemd-analyze
+	program_or_package prometheus promtool
 	/usr/bin/python3 -c 'import seccomp' 2>/dev/null || missing="$missing python3-seccomp"
 }
 
@@ -125,7 +126,8 @@ install_packages() { # PACKAGE...
 		--no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@" \
 		>"$log" 2>&1 || return 1
 	if [ -n "$ours" ] && [ -d /run/systemd/system ]; then
-		for unit in nginx-light:nginx openssh-server:ssh iperf3:iperf3; do
+		for unit in nginx-light:nginx openssh-server:ssh iperf3:iperf3 \
+			prometheus:prometheus; do
 			case " $* " in
 			*" ${unit%%:*} "*)
 				$as_root systemctl --quiet disable "${unit#*:}.service" || :

@@ -272,6 +272,22 @@ void app_free(struct app *app)
 	free(app);
 }
 
+static void note_self_path(struct app *app, enum toxnet_path path)
+{
+	const char *by = path == TOXNET_PATH_UDP ? "UDP" : "TCP relay";
+
+	if (path == TOXNET_PATH_NONE) {
+		tt_warn(app->log, "lost the Tox network; trying to come back");
+		stats_event(app, "self_offline", NULL, "lost the Tox network");
+	} else {
+		if (app->self_path == TOXNET_PATH_NONE)
+			tt_info(app->log, "connected to the Tox network (%s)", by);
+		stats_event(app, app->self_path == TOXNET_PATH_NONE ? "self_online" : "self_path",
+			NULL, "connected to the Tox network by %s", by);
+	}
+	app->self_path = path;
+}
+
 static void take_events(struct app *app)
 {
 	struct toxnet_event ev;
@@ -279,12 +295,7 @@ static void take_events(struct app *app)
 	while (toxnet_event_next(app->tn, &ev)) {
 		switch (ev.type) {
 		case TOXNET_EV_SELF:
-			if (ev.path != TOXNET_PATH_NONE && app->self_path == TOXNET_PATH_NONE)
-				tt_info(app->log, "connected to the Tox network (%s)",
-					ev.path == TOXNET_PATH_UDP ? "UDP" : "TCP relay");
-			else if (ev.path == TOXNET_PATH_NONE)
-				tt_warn(app->log, "lost the Tox network; trying to come back");
-			app->self_path = ev.path;
+			note_self_path(app, ev.path);
 			break;
 		case TOXNET_EV_REQUEST:
 			peer_on_request(app, ev.key, ev.data, ev.len);

@@ -330,6 +330,11 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 		return;
 	log_path(p, path);
 	if (path == TOXNET_PATH_NONE)
+		stats_event(app, "peer_offline", p, "went offline");
+	else
+		stats_event(app, p->path == TOXNET_PATH_NONE ? "peer_online" : "peer_path", p,
+			"is reached by %s", path_text(path));
+	if (path == TOXNET_PATH_NONE)
 		p->drops++;
 	else if (p->path == TOXNET_PATH_NONE)
 		p->online_since = app_now(app);

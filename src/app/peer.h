@@ -9,6 +9,14 @@
 #define HASH_FUNCTION(key, len, hashv) ((hashv) = *(const uint32_t *)(key))
 #include <uthash.h>
 
+/** A peer's counters when they were last looked at, each second, and the rates up to then. */
+struct peer_second {
+	tt_time at;
+	uint64_t in, out, packets;  /* payload, and packets received */
+	uint64_t rate_in, rate_out; /* bytes of payload a second */
+	uint64_t ok, reasons[REASON_COUNT];
+};
+
 struct peer {
 	struct app *app;
 	uint32_t friend_number; /* key of the hash */
@@ -34,8 +42,10 @@ struct peer {
 	struct {
 		tt_time at; /* 0: never */
 		uint64_t in, out;
-	} sample;           /* payload, as status_sample saw it */
-	size_t pending_len; /* a packet that toxcore would not take yet */
+	} sample;                  /* payload, as status_sample saw it */
+	struct peer_second second; /* stats_sample */
+	struct tt_histogram rtt;   /* each second in which something came in */
+	size_t pending_len;        /* a packet that toxcore would not take yet */
 	uint8_t pending[LINK_PACKET_MAX];
 	UT_hash_handle hh;
 };

@@ -1,189 +1,159 @@
 #include "stats.h"
 
-#include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include "memory.h"
 #include "stats_int.h"
 #include "tt_err.h"
 
 #define PORTS_TRIED 100
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+/* Somebody who asks now and then wants figures of now: peers are probed for so long. */
+#define WATCH_TIME TT_S(60)
 
-struct stats_service {
-	struct loop_http *http;
-};
-
-const char *stats_role(const struct app *app)
+static void reply_text(struct loop_http_request *req, int status, const char *text)
 {
-	const struct conf *c = app->conf;
-	if (c->command == CONF_CMD_NODE)
-		return "node";
-	if (c->serve && app->forwards)
-		return "server and client";
-	return c->serve ? "server" : "client";
+	loop_http_reply(req, status, TEXT_PLAIN, text, strlen(text));
 }
 
-static void add_datagrams(struct dgram_stats *sum, const struct dgram_stats *d)
-{
-	sum->flows += d->flows;
-	sum->flows_opened += d->flows_opened;
-	sum->sent += d->sent;
-	sum->received += d->received;
-	sum->bytes_sent += d->bytes_sent;
-	sum->bytes_received += d->bytes_received;
-	sum->packets_sent += d->packets_sent;
-	sum->packets_received += d->packets_received;
-	sum->network_sent += d->network_sent;
-	sum->network_received += d->network_received;
-	sum->malformed += d->malformed;
-	for (size_t i = 0; i < DGRAM_DROP_COUNT; i++)
-		sum->dropped[i] += d->dropped[i];
-}
-
-static void add_session(struct session_stats *sum, const struct session_stats *s)
-{
-	sum->opened += s->opened;
-	sum->ok += s->ok;
-	sum->failed += s->failed;
-	sum->active += s->active;
-	for (size_t i = 0; i < REASON_COUNT; i++)
-		sum->reasons[i] += s->reasons[i];
-	sum->control_sent += s->control_sent;
-	sum->control_received += s->control_received;
-	sum->control_malformed += s->control_malformed;
-	sum->restarts += s->restarts;
-	for (size_t i = 0; i < LIMIT_COUNT; i++)
-		sum->limits[i] += s->limits[i];
-	sum->flows_failed += s->flows_failed;
-	add_datagrams(&sum->udp, &s->udp);
-}
-
-static void add_link(struct link_stats *sum, const struct link_stats *l)
-{
-	sum->packets_sent += l->packets_sent;
-	sum->packets_received += l->packets_received;
-	sum->bytes_sent += l->bytes_sent;
-	sum->bytes_received += l->bytes_received;
-	sum->payload_sent += l->payload_sent;
-	sum->payload_received += l->payload_received;
-	sum->segs_sent += l->segs_sent;
-	sum->segs_retransmitted += l->segs_retransmitted;
-	sum->segs_received += l->segs_received;
-	sum->segs_duplicate += l->segs_duplicate;
-	sum->malformed += l->malformed;
-	sum->unknown_conv += l->unknown_conv;
-	sum->queued_bytes += l->queued_bytes;
-	sum->streams += l->streams;
-}
-
-void stats_peer_gone(struct app *app, const struct peer *p)
-{
-	struct session_stats s;
-	struct link_stats l;
-
-	session_stats(p->session, &s);
-	link_stats(session_link(p->session), &l);
-	s.active = s.udp.flows = 0;
-	l.queued_bytes = l.streams = 0;
-	add_session(&app->ended, &s);
-	add_link(&app->ended_links, &l);
-}
-
-static size_t count_fds(void)
-{
-	size_t n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-	if (!dir)
-		return 0;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
-}
-
-static void gather_process(struct stats_totals *t)
-{
-	struct rusage ru;
-
-	t->rss_bytes = memory_resident();
-	t->heap_bytes = memory_allocated();
-	t->fds = count_fds();
-	if (getrusage(RUSAGE_SELF, &ru) == 0)
-		t->cpu_seconds = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
-				 (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
-}
-
-void stats_gather(const struct app *app, struct stats_totals *t)
-{
-	memset(t, 0, sizeof(*t));
-	add_session(&t->sessions, &app->ended);
-	add_link(&t->links, &app->ended_links);
-	for (const struct peer *p = app->peers; p; p = p->hh.next) {
-		struct session_stats s;
-		struct link_stats l;
-		session_stats(p->session, &s);
-		link_stats(session_link(p->session), &l);
-		add_session(&t->sessions, &s);
-		add_link(&t->links, &l);
-		t->peers_online += p->path != TOXNET_PATH_NONE;
-		t->peer_drops += p->drops;
-	}
-	t->sessions.limits[LIMIT_LOG] += app->limited_lines;
-	toxnet_stats(app->tn, &t->tox);
-	gather_process(t);
-}
-
+/* Frees the body. */
 static void reply(struct loop_http_request *req, char *body, const char *type)
 {
-	if (!body)
-		loop_http_reply(req, 503, "text/plain; charset=utf-8", "out of memory\n", 14);
-	else
+	if (body)
 		loop_http_reply(req, 200, type, body, strlen(body));
+	else
+		reply_text(req, 503, "out of memory\n");
 	free(body);
+}
+
+static void serve_text(struct stats_service *s, struct loop_http_request *req)
+{
+	reply(req, stats_text(s->app), TEXT_PLAIN);
+}
+
+static void serve_json(struct stats_service *s, struct loop_http_request *req)
+{
+	char number[8], *end = number;
+	unsigned long max = STATS_CHANNELS;
+	int rc = loop_http_query(req, "channels", number, sizeof(number));
+
+	if (rc == TT_OK) {
+		max = strtoul(number, &end, 10);
+		if (number[0] < '0' || number[0] > '9' || *end != '\0')
+			rc = TT_EINVAL;
+	}
+	if (rc == TT_EINVAL)
+		reply_text(req, 400, "channels= takes a number, from 0 to 9999999\n");
+	else
+		reply(req, stats_json_channels(s->app, max), "application/json");
+}
+
+static void serve_metrics(struct stats_service *s, struct loop_http_request *req)
+{
+	reply(req, stats_metrics(s->app), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static void serve_events(struct stats_service *s, struct loop_http_request *req)
+{
+	stats_events_serve(s->events, req);
+}
+
+static void serve_index(struct stats_service *s, struct loop_http_request *req)
+{
+	(void)s;
+	reply_text(req, 200,
+		"toxtun\n\n"
+		"/stats       statistics as text\n"
+		"/stats.json  the same and more as JSON\n"
+		"/metrics     for Prometheus\n"
+		"/events      server-sent events: a snapshot each second, and what happens\n");
 }
 
 static void handle(void *user, struct loop_http_request *req, const char *path)
 {
-	static const char index[] =
-		"toxtun\n\n/stats       statistics as text\n/stats.json  the same as JSON\n";
-	static const char nothing[] = "not found; there are /stats and /stats.json\n";
-	const struct app *app = user;
+	static const struct {
+		const char *path;
+		void (*serve)(struct stats_service *s, struct loop_http_request *req);
+	} routes[] = {
+		{"/", serve_index},
+		{"/stats", serve_text},
+		{"/stats.json", serve_json},
+		{"/metrics", serve_metrics},
+		{"/events", serve_events},
+	};
+	struct stats_service *s = user;
 
-	if (strcmp(path, "/stats") == 0)
-		reply(req, stats_text(app), "text/plain; charset=utf-8");
-	else if (strcmp(path, "/stats.json") == 0)
-		reply(req, stats_json(app), "application/json");
-	else if (strcmp(path, "/") == 0)
-		loop_http_reply(req, 200, "text/plain; charset=utf-8", index, sizeof(index) - 1);
-	else
-		loop_http_reply(
-			req, 404, "text/plain; charset=utf-8", nothing, sizeof(nothing) - 1);
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(path, routes[i].path) != 0)
+			continue;
+		s->watched_until = app_now(s->app) + WATCH_TIME;
+		routes[i].serve(s, req);
+		return;
+	}
+	reply_text(req, 404, "not found; there are /, /stats, /stats.json, /metrics and /events\n");
+}
+
+static void each_second(struct app *app, void *owner)
+{
+	struct stats_service *s = owner;
+	tt_time now = app_now(app);
+
+	app_timer_set(app, &s->second, now + TT_S(1));
+	stats_sample(app, now < s->watched_until);
+	if (stats_events_snapshot(s->events))
+		s->watched_until = now + WATCH_TIME;
+}
+
+void stats_event(struct app *app, const char *type, const struct peer *p, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!app->stats)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	stats_events_add(app->stats->events, type, p ? stats_peer_label(p) : "", text);
+}
+
+/* On the port of the configuration, or on one of those after it. */
+static int listen_somewhere(struct stats_service *s, const struct conf *c)
+{
+	unsigned tries = c->stats_fixed ? 1 : PORTS_TRIED;
+	int rc = TT_EBUSY;
+
+	for (unsigned i = 0; i < tries && rc == TT_EBUSY && c->stats_port + i <= 65535; i++)
+		rc = loop_http_new(&s->http, s->app->loop, &c->stats_addr,
+			(uint16_t)(c->stats_port + i), tt_addr_is_loopback(&c->stats_addr), handle,
+			s);
+	return rc;
 }
 
 int stats_start(struct app *app)
 {
 	const struct conf *c = app->conf;
 	char text[TT_ADDR_TEXT_MAX];
-	int rc = TT_EBUSY;
 
 	if (!c->stats_on)
 		return EXIT_OK;
-	app->stats = calloc(1, sizeof(*app->stats));
-	if (!app->stats)
+	struct stats_service *s = calloc(1, sizeof(*s));
+	if (!s || app_timer_init(app, &s->second, each_second, s) != TT_OK) {
+		free(s);
 		return EXIT_FAILED;
-	unsigned tries = c->stats_fixed ? 1 : PORTS_TRIED;
-	for (unsigned i = 0; i < tries && rc == TT_EBUSY && c->stats_port + i <= 65535; i++)
-		rc = loop_http_new(&app->stats->http, app->loop, &c->stats_addr,
-			(uint16_t)(c->stats_port + i), tt_addr_is_loopback(&c->stats_addr), handle,
-			app);
+	}
+	s->app = app;
+	s->events = stats_events_new(app);
+	int rc = s->events ? listen_somewhere(s, c) : TT_ENOMEM;
+	app->stats = s;
 	if (rc == TT_OK) {
-		tt_info(app->log, "statistics at http://%s%s%s:%u/stats",
-			c->stats_addr.family == 6 ? "[" : "", tt_addr_format(&c->stats_addr, text),
-			c->stats_addr.family == 6 ? "]" : "", loop_http_port(app->stats->http));
+		bool six = c->stats_addr.family == 6;
+		tt_info(app->log, "statistics at http://%s%s%s:%u/", six ? "[" : "",
+			tt_addr_format(&c->stats_addr, text), six ? "]" : "",
+			loop_http_port(s->http));
+		app_timer_set(app, &s->second, app_now(app) + TT_S(1));
 		return EXIT_OK;
 	}
 	tt_error(app->log,
@@ -196,9 +166,13 @@ int stats_start(struct app *app)
 
 void stats_stop(struct app *app)
 {
-	if (!app->stats)
+	struct stats_service *s = app->stats;
+
+	if (!s)
 		return;
-	loop_http_free(app->stats->http);
-	free(app->stats);
 	app->stats = NULL;
+	stats_events_free(s->events);
+	loop_http_free(s->http);
+	app_timer_drop(app, &s->second);
+	free(s);
 }

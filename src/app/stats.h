@@ -1,4 +1,4 @@
-/** The stats service: /stats (text) and /stats.json over HTTP on loopback. */
+/** The stats service: text, JSON, metrics and events over HTTP on loopback. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -13,6 +13,11 @@ void stats_stop(struct app *app);
 
 /** Keeps the counts of a peer that is about to be freed in the totals. */
 void stats_peer_gone(struct app *app, const struct peer *p);
+
+/** Something for the readers of /events; `type` is one of doc/stats.md, p is NULL or whose it is.
+ */
+void stats_event(struct app *app, const char *type, const struct peer *p, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /** The two documents, for whoever needs them: allocated, NUL-terminated, NULL without memory. */
 char *stats_text(const struct app *app);

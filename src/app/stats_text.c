@@ -1,6 +1,7 @@
 /* /stats: lines for a human, stable enough for a script. */
 #include "stats.h"
 #include "stats_int.h"
+#include "status_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,34 +92,34 @@ static void put_totals(FILE *f, const struct app *app, const struct stats_totals
 
 static void put_peer(FILE *f, const struct peer *p)
 {
-	struct session_stats s;
-	struct link_stats l;
+	struct status_peer st;
+	const struct session_stats *s = &st.session;
+	const struct link_stats *l = &st.link;
 	char hex[TT_KEY_HEX + 1];
 
-	session_stats(p->session, &s);
-	link_stats(session_link(p->session), &l);
+	status_gather(&st, p);
 	fprintf(f, "\npeer %s%s%s\n", tt_hex_encode(p->key, TT_KEY_LEN, hex), p->name[0] ? " " : "",
 		p->name);
 	fprintf(f, "  path          %s%s, %llu drops\n", peer_path_name(p->path),
-		p->path != TOXNET_PATH_NONE && !s.online ? " (no answer yet)" : "",
+		p->path != TOXNET_PATH_NONE && !s->online ? " (no answer yet)" : "",
 		(unsigned long long)p->drops);
-	fprintf(f, "  rtt           %.3f ms\n", (double)l.srtt_us / 1e3);
+	fprintf(f, "  rtt           %.3f ms\n", (double)l->srtt_us / 1e3);
 	fprintf(f, "  retransmitted %.2f %% of %llu segments\n",
-		100 * ratio(l.segs_retransmitted, l.segs_sent), (unsigned long long)l.segs_sent);
-	fprintf(f, "  window        %u segments, %u in flight\n", l.window, l.inflight);
-	if (l.state[0])
+		100 * ratio(l->segs_retransmitted, l->segs_sent), (unsigned long long)l->segs_sent);
+	fprintf(f, "  window        %u segments, %u in flight\n", l->window, l->inflight);
+	if (l->state[0])
 		fprintf(f,
 			"  congestion    %s, pacing %.3f MB/s, delivery %.3f MB/s, min rtt %.3f "
 			"ms\n",
-			l.state, (double)l.pacing_rate / 1e6, (double)l.delivery_rate / 1e6,
-			(double)l.min_rtt_us / 1e3);
-	fprintf(f, "  queued        %zu bytes\n", l.queued_bytes);
-	fprintf(f, "  payload       in %.3f MiB, out %.3f MiB\n", mib(l.payload_received),
-		mib(l.payload_sent));
+			l->state, (double)l->pacing_rate / 1e6, (double)l->delivery_rate / 1e6,
+			(double)l->min_rtt_us / 1e3);
+	fprintf(f, "  queued        %zu bytes\n", l->queued_bytes);
+	fprintf(f, "  payload       in %.3f MiB, out %.3f MiB\n", mib(l->payload_received),
+		mib(l->payload_sent));
 	fprintf(f, "  connections   %llu total, %llu ok, %llu err, %zu active\n",
-		(unsigned long long)s.opened, (unsigned long long)s.ok,
-		(unsigned long long)s.failed, s.active);
-	put_datagrams(f, "  datagrams    ", &s);
+		(unsigned long long)s->opened, (unsigned long long)s->ok,
+		(unsigned long long)s->failed, s->active);
+	put_datagrams(f, "  datagrams    ", s);
 }
 
 char *stats_text(const struct app *app)

@@ -26,6 +26,7 @@ void status_sample(struct app *app)
 void status_gather(struct status_peer *out, const struct peer *p)
 {
 	out->peer = p;
+	out->drops = p->drops;
 	session_stats(p->session, &out->session);
 	link_stats(session_link(p->session), &out->link);
 	const char *name = p->name[0] ? p->name : out->session.peer_name;
@@ -76,8 +77,7 @@ static void put_quality(FILE *f, const struct status_peer *p)
 		fprintf(f, ", loss %.1f %%", status_loss(p));
 }
 
-/* The whole in one sentence. */
-static void put_sentence(FILE *f, const struct app *app)
+void status_sentence(FILE *f, const struct app *app)
 {
 	struct status_peer p, ready = {.peer = NULL};
 	unsigned n_ready = 0, n = HASH_COUNT(app->peers);
@@ -100,7 +100,6 @@ static void put_sentence(FILE *f, const struct app *app)
 		fprintf(f, "connected to the Tox network%s",
 			app->conf->serve ? ", waiting for peers" : "");
 	}
-	fprintf(f, "\n");
 }
 
 static void put_self(FILE *f, const struct app *app)
@@ -112,8 +111,8 @@ static void put_self(FILE *f, const struct app *app)
 	fprintf(f, "toxtun %s, up ", stats_role(app));
 	put_duration(f, tt_time_since(app_now(app), app->started_at));
 	fprintf(f, ": ");
-	put_sentence(f, app);
-	fprintf(f, "this machine  %s\n",
+	status_sentence(f, app);
+	fprintf(f, "\nthis machine  %s\n",
 		app->self_path == TOXNET_PATH_UDP   ? "online by UDP"
 		: app->self_path == TOXNET_PATH_TCP ? "online by TCP relays"
 						    : "offline");
@@ -207,7 +206,10 @@ char *status_text(const struct app *app)
 	put_peers(f, app);
 	put_tunnels(f, app);
 	put_granted(f, app);
-	status_advice(f, app);
+	char *advice = status_advice(app);
+	if (advice && advice[0])
+		fprintf(f, "what is wrong, and what to do:\n%s", advice);
+	free(advice);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -113,14 +113,14 @@ static void advise_reasons(FILE *f, const struct app *app)
 	}
 }
 
-void status_advice(FILE *f, const struct app *app)
+char *status_advice(const struct app *app)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *list = open_memstream(&text, &len);
 
 	if (!list)
-		return;
+		return NULL;
 	advise_self(list, app);
 	for (const struct peer *i = app->peers; i; i = i->hh.next) {
 		struct status_peer p;
@@ -129,8 +129,9 @@ void status_advice(FILE *f, const struct app *app)
 	}
 	advise_tunnels(list, app);
 	advise_reasons(list, app);
-	fclose(list);
-	if (len > 0)
-		fprintf(f, "what is wrong, and what to do:\n%s", text);
-	free(text);
+	if (fclose(list) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }

@@ -1,4 +1,4 @@
-/* What status.c (the state) and status_advice.c (what is wrong) share. */
+/* What status.c (the state), status_advice.c (what is wrong) and the statistics share. */
 #ifndef STATUS_INT_H
 #define STATUS_INT_H
 
@@ -11,6 +11,7 @@ struct status_peer {
 	const struct peer *peer;
 	struct session_stats session;
 	struct link_stats link;
+	uint64_t drops;                /* of the peer */
 	char name[WIRE_NAME_MAX + 16]; /* "office (456789AB)", or the short key alone */
 };
 
@@ -19,7 +20,13 @@ void status_gather(struct status_peer *out, const struct peer *p);
 /* Segments that were lost on the way to it, in percent. */
 double status_loss(const struct status_peer *p);
 
-/* "What is wrong:" and a paragraph for each trouble; nothing when there is none. */
-void status_advice(FILE *f, const struct app *app);
+/* The whole in one sentence, without its end. */
+void status_sentence(FILE *f, const struct app *app);
+
+/*
+ * What is wrong, and what to do: a line for each trouble, "- " before it. Allocated, empty when
+ * there is none; NULL without memory.
+ */
+char *status_advice(const struct app *app);
 
 #endif

@@ -22,6 +22,7 @@ struct loop_signal;
 struct loop_resolve;
 struct loop_http;
 struct loop_http_request;
+struct loop_http_stream;
 
 #define LOOP_READ 1u
 #define LOOP_WRITE 2u
@@ -82,5 +83,28 @@ void loop_http_free(struct loop_http *h);
 uint16_t loop_http_port(const struct loop_http *h);
 void loop_http_reply(struct loop_http_request *req, int status, const char *content_type,
 	const void *body, size_t len);
+/** Another header of the answer, before it is given. */
+void loop_http_header(struct loop_http_request *req, const char *name, const char *value);
+/** Nobody will see the body of the answer. */
+bool loop_http_is_head(const struct loop_http_request *req);
+/**
+ * The parameter `name` of the query, decoded. TT_OK; TT_ENOENT: there is none; TT_EINVAL: it cannot
+ * be read or does not fit into cap bytes.
+ */
+int loop_http_query(const struct loop_http_request *req, const char *name, char *value, size_t cap);
+
+/**
+ * Answers with a body that goes on for as long as the reader stays. `closed` is called, from the
+ * loop, when it has gone; the stream is no more then. TT_OK or TT_ENOMEM.
+ */
+int loop_http_stream_new(struct loop_http_stream **out, struct loop_http_request *req,
+	const char *content_type, void (*closed)(void *user), void *user);
+/**
+ * Sends so many bytes more. TT_OK; TT_EAGAIN: the reader is too slow, half a megabyte waits for it
+ * already; TT_ENOMEM. After an error a part is missing, so that the stream should be freed.
+ */
+int loop_http_stream_send(struct loop_http_stream *s, const void *data, size_t len);
+/** Ends the connection, without calling `closed`. Not inside the handler. May be NULL. */
+void loop_http_stream_free(struct loop_http_stream *s);
 
 #endif

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
@@ -12,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "loop_int.h"
+#include "loop_http_int.h"
 #include "tt_err.h"
 
 #define HTTP_HEADERS_MAX 16384
@@ -44,11 +43,6 @@ struct loop_http {
 	void *user;
 };
 
-struct loop_http_request {
-	struct evhttp_request *req;
-	bool head, replied;
-};
-
 void loop_http_reply(struct loop_http_request *req, int status, const char *content_type,
 	const void *body, size_t len)
 {
@@ -76,6 +70,33 @@ void loop_http_reply(struct loop_http_request *req, int status, const char *cont
 		evbuffer_free(buf);
 }
 
+void loop_http_header(struct loop_http_request *req, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(req->req), name, value);
+}
+
+bool loop_http_is_head(const struct loop_http_request *req)
+{
+	return req->head;
+}
+
+int loop_http_query(const struct loop_http_request *req, const char *name, char *value, size_t cap)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req->req));
+	struct evkeyvalq pairs;
+	int rc = TT_ENOENT;
+
+	if (!query)
+		return rc;
+	if (evhttp_parse_query_str(query, &pairs) != 0)
+		return TT_EINVAL;
+	const char *found = evhttp_find_header(&pairs, name);
+	if (found)
+		rc = (size_t)snprintf(value, cap, "%s", found) < cap ? TT_OK : TT_EINVAL;
+	evhttp_clear_headers(&pairs);
+	return rc;
+}
+
 static void reply_text(struct loop_http_request *req, int status, const char *text)
 {
 	loop_http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
@@ -85,7 +106,8 @@ static void on_request(struct evhttp_request *ev, void *arg)
 {
 	struct loop_http *h = arg;
 	enum evhttp_cmd_type method = evhttp_request_get_command(ev);
-	struct loop_http_request req = {.req = ev, .head = method == EVHTTP_REQ_HEAD};
+	struct loop_http_request req = {
+		.req = ev, .loop = h->loop, .head = method == EVHTTP_REQ_HEAD};
 	const char *host = evhttp_find_header(evhttp_request_get_input_headers(ev), "Host");
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(ev);
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;

@@ -137,6 +137,17 @@ enum toxnet_path toxnet_self_path(const struct toxnet *tn);
 int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_port,
 	const uint16_t tcp_ports[4], const uint8_t key[TT_KEY_LEN]);
 
+/** A node that was added. Whether it answers is toxcore's secret. */
+struct toxnet_node {
+	char host[TT_ADDR_TEXT_MAX];
+	uint16_t udp_port, tcp_ports[4];
+	uint8_t key[TT_KEY_LEN];
+	unsigned tries; /* how often it was asked for a way into the network */
+};
+
+/** Nodes by number from 0; false when there are fewer. */
+bool toxnet_node_at(const struct toxnet *tn, size_t i, struct toxnet_node *out);
+
 /**
  * The path to a friend is direct and silent. When others can be heard, so that it is not our own
  * line that is down, toxcore is made to take the path for dead sooner than by itself.

@@ -36,14 +36,14 @@ int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_
 		return TT_ELIMIT;
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 16;
-		struct toxnet_boot_node *nodes = realloc(b->nodes, cap * sizeof(*nodes));
+		struct toxnet_node *nodes = realloc(b->nodes, cap * sizeof(*nodes));
 		if (!nodes)
 			return TT_ENOMEM;
 		b->nodes = nodes;
 		b->cap = cap;
 	}
-	struct toxnet_boot_node *node = &b->nodes[b->n++];
-	*node = (struct toxnet_boot_node){.udp_port = udp_port};
+	struct toxnet_node *node = &b->nodes[b->n++];
+	*node = (struct toxnet_node){.udp_port = udp_port};
 	tt_addr_format(addr, node->host);
 	memcpy(node->key, key, TT_KEY_LEN);
 	if (tcp_ports)
@@ -53,8 +53,16 @@ int toxnet_node_add(struct toxnet *tn, const struct tt_addr *addr, uint16_t udp_
 	return TT_OK;
 }
 
+bool toxnet_node_at(const struct toxnet *tn, size_t i, struct toxnet_node *out)
+{
+	if (i >= tn->boot.n)
+		return false;
+	*out = tn->boot.nodes[i];
+	return true;
+}
+
 /* toxcore takes one relay for a key at a time, so another port is for another try. */
-static void relay_add(struct toxnet *tn, const struct toxnet_boot_node *node)
+static void relay_add(struct toxnet *tn, const struct toxnet_node *node)
 {
 	unsigned n = 0;
 	while (n < 4 && node->tcp_ports[n] != 0)
@@ -69,7 +77,7 @@ static void relay_add(struct toxnet *tn, const struct toxnet_boot_node *node)
 }
 
 /* The address is numeric, so neither toxcore call waits for a name server. */
-static void node_ask(struct toxnet *tn, struct toxnet_boot_node *node, bool retry)
+static void node_ask(struct toxnet *tn, struct toxnet_node *node, bool retry)
 {
 	char id[9];
 	if (node->udp_port != 0) {
@@ -103,7 +111,7 @@ void toxnet_boot_run(struct toxnet *tn)
 	bool retry = b->unasked == 0;
 	unsigned asked = 0;
 	for (size_t i = 0; i < b->n && asked < BOOT_AT_ONCE; i++) {
-		struct toxnet_boot_node *node = &b->nodes[b->cursor++ % b->n];
+		struct toxnet_node *node = &b->nodes[b->cursor++ % b->n];
 		if (!retry && node->tries > 0)
 			continue;
 		node_ask(tn, node, retry);

@@ -15,15 +15,8 @@ struct toxnet_queue {
 	size_t bytes;
 };
 
-struct toxnet_boot_node {
-	char host[TT_ADDR_TEXT_MAX];
-	uint16_t udp_port, tcp_ports[4];
-	uint8_t key[TT_KEY_LEN];
-	unsigned tries;
-};
-
 struct toxnet_boot {
-	struct toxnet_boot_node *nodes;
+	struct toxnet_node *nodes;
 	size_t n, cap;
 	size_t unasked; /* nodes with tries == 0 */
 	size_t cursor;

@@ -194,6 +194,9 @@ void channel_opened(struct channel *ch, tt_time now)
 	ch->n_addrs = 0;
 	ch->active_at = now;
 	s->sum.ok += !ch->udp;
+	if (!ch->udp)
+		tt_histogram_add(ch->opener ? &s->sum.connect_own : &s->sum.connect_peer,
+			tt_time_since(now, ch->opened_at));
 	tt_time limit = idle_timeout(ch);
 	tt_heap_set(&s->timers, &ch->timer, limit ? now + limit : TT_TIME_NEVER);
 	channel_want(ch, ACTION_OPENED);
@@ -437,6 +440,8 @@ void channel_info(const struct channel *ch, struct channel_info *out)
 		.reason = ch->reason,
 		.bytes_in = ch->in_bytes,
 		.bytes_out = ch->out_bytes,
+		.rate_in = ch->rate_in,
+		.rate_out = ch->rate_out,
 		.opened_at = ch->opened_at,
 		.host = ch->host,
 		.port = ch->port,

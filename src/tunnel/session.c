@@ -565,6 +565,24 @@ void session_each_channel(
 	}
 }
 
+static uint64_t rate_of(uint64_t bytes, tt_time us)
+{
+	return us ? bytes * TT_S(1) / us : 0;
+}
+
+void session_sample(struct session *s, tt_time now)
+{
+	tt_time us = tt_time_since(now, s->sampled_at);
+
+	for (struct channel *ch = s->all; ch; ch = ch->next) {
+		ch->rate_in = rate_of(ch->in_bytes - ch->sampled_in, us);
+		ch->rate_out = rate_of(ch->out_bytes - ch->sampled_out, us);
+		ch->sampled_in = ch->in_bytes;
+		ch->sampled_out = ch->out_bytes;
+	}
+	s->sampled_at = now;
+}
+
 void session_stats(const struct session *s, struct session_stats *out)
 {
 	*out = s->sum;

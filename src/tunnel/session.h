@@ -23,6 +23,7 @@
 #include "reason.h"
 #include "tt_addr.h"
 #include "tt_hash.h"
+#include "tt_histogram.h"
 #include "tt_key.h"
 #include "tt_log.h"
 #include "tt_mem.h"
@@ -266,6 +267,7 @@ struct channel_info {
 	enum close_reason reason;
 	uint64_t bytes_in, bytes_out; /* from and to the peer, payload; datagrams that were dropped
 					 on this side are not in it */
+	uint64_t rate_in, rate_out;   /* bytes a second, between the two newest session_sample */
 	tt_time opened_at;            /* when session_open or the SYN was handled */
 	const char *host;             /* the channel's */
 	uint16_t port;                /* 0: a unix socket, or what measures */
@@ -280,6 +282,9 @@ const char *channel_state_name(enum channel_state st);
 void session_each_channel(
 	const struct session *s, void (*each)(void *user, const struct channel *ch), void *user);
 
+/** The rates of the channels (channel_info) are those since the last call from now on. */
+void session_sample(struct session *s, tt_time now);
+
 struct session_stats {
 	uint64_t opened;       /* channels ever asked for, by either side */
 	uint64_t ok;           /* of them, those that got open */
@@ -291,6 +296,9 @@ struct session_stats {
 	uint64_t control_sent, control_received, control_malformed;
 	uint64_t restarts; /* of the peer */
 	uint64_t limits[LIMIT_COUNT];
+	/* from being asked for until they were open, by us (with the peer's answer) and by the peer
+	 * (our connect to the target) */
+	struct tt_histogram connect_own, connect_peer;
 	bool online;
 	char peer_name[WIRE_NAME_MAX + 1]; /* from its hello */
 };

@@ -62,7 +62,9 @@ struct channel {
 	uint64_t out_bytes;    /* handed in by our socket */
 	uint64_t in_bytes;     /* taken by our socket */
 	uint64_t in_fin_bytes; /* HALF_FIN and later: what the peer's direction carries in all */
-	size_t out_pending;    /* of out_bytes, not acknowledged when last looked at */
+	uint64_t sampled_in, sampled_out; /* the bytes at the newest session_sample */
+	uint64_t rate_in, rate_out;       /* bytes a second before it */
+	size_t out_pending;               /* of out_bytes, not acknowledged when last looked at */
 	tt_time opened_at, active_at;
 	struct tt_heap_node timer;   /* connect or idle time-out */
 	struct channel *prev, *next; /* all channels of the session */
@@ -128,6 +130,7 @@ struct session {
 	struct tt_heap timers;
 	struct channel *action_head, *action_tail;
 	struct session_stats sum;
+	tt_time sampled_at;            /* session_sample */
 	struct tt_ratelimit log_lines; /* that the peer can cause */
 	struct tt_ratelimit control_maps, openings, hellos;
 };

@@ -12,6 +12,7 @@
 #include "tt_err.h"
 #include "tt_hash.h"
 #include "tt_heap.h"
+#include "tt_histogram.h"
 #include "tt_key.h"
 #include "tt_log.h"
 #include "tt_mode.h"
@@ -304,9 +305,28 @@ static void mode_names_are_parsed_and_printed(void **state)
 	assert_int_equal(tt_mode_parse("Fast", &m), TT_EINVAL);
 }
 
+static void histogram_counts_in_classes_and_is_added_up(void **state)
+{
+	(void)state;
+	struct tt_histogram h = {0}, sum = {0};
+	tt_histogram_add(&h, 0);
+	tt_histogram_add(&h, TT_MS(1)); /* a bound belongs to the class below it */
+	tt_histogram_add(&h, TT_MS(1) + 1);
+	tt_histogram_add(&h, TT_S(1000));
+	tt_histogram_merge(&sum, &h);
+	tt_histogram_merge(&sum, &h);
+	assert_int_equal(sum.counts[0], 4);
+	assert_int_equal(sum.counts[1], 2);
+	assert_int_equal(sum.counts[TT_HISTOGRAM_BOUNDS], 2);
+	assert_int_equal(sum.sum_us, 2 * (TT_S(1000) + TT_MS(2) + 1));
+	for (unsigned i = 1; i < TT_HISTOGRAM_BOUNDS; i++)
+		assert_true(tt_histogram_bound_us(i) > tt_histogram_bound_us(i - 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(histogram_counts_in_classes_and_is_added_up),
 		cmocka_unit_test(heap_gives_deadlines_in_order),
 		cmocka_unit_test(pool_gives_blocks_of_their_own),
 		cmocka_unit_test(pool_gives_back_what_nobody_needed_for_a_while),

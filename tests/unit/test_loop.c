@@ -545,6 +545,126 @@ static void http_limits_headers_and_connections(void **state)
 	close(open_at_the_end);
 }
 
+static void on_request_with_query(void *user, struct loop_http_request *req, const char *path)
+{
+	char value[8] = "", body[32];
+	int n = snprintf(body, sizeof(body), "%d %s",
+		loop_http_query(req, "n", value, sizeof(value)), value);
+
+	(void)user;
+	(void)path;
+	loop_http_header(req, "X-Extra", "yes");
+	loop_http_reply(req, 200, "text/plain", body, (size_t)n);
+}
+
+static void http_query_is_decoded_and_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_http *h = NULL;
+	struct tt_addr lo;
+	char r[4096];
+
+	tt_addr_parse("127.0.0.1", &lo);
+	assert_int_equal(
+		loop_http_new(&h, f->loop, &lo, 0, true, on_request_with_query, NULL), TT_OK);
+	http_talk(f, loop_http_port(h), "GET /?m=1&n=%31+2 HTTP/1.0\r\nHost: localhost\r\n\r\n", r);
+	assert_has(r, "\r\n\r\n0 1 2");
+	assert_has(r, "\r\nX-Extra: yes\r\n");
+	http_talk(f, loop_http_port(h), "GET /?m=1 HTTP/1.0\r\nHost: localhost\r\n\r\n", r);
+	assert_has(r, "\r\n\r\n-5 ");
+	http_talk(f, loop_http_port(h), "GET /?n=12345678 HTTP/1.0\r\nHost: localhost\r\n\r\n", r);
+	assert_has(r, "\r\n\r\n-3 ");
+	loop_http_free(h);
+}
+
+struct streams {
+	struct loop_http_stream *stream;
+	int closed;
+};
+
+static void on_stream_closed(void *user)
+{
+	struct streams *s = user;
+	s->stream = NULL;
+	s->closed++;
+}
+
+static void on_stream(void *user, struct loop_http_request *req, const char *path)
+{
+	struct streams *s = user;
+
+	(void)path;
+	assert_int_equal(
+		loop_http_stream_new(&s->stream, req, "text/event-stream", on_stream_closed, s),
+		TT_OK);
+	assert_int_equal(loop_http_stream_send(s->stream, "first\n", 6), TT_OK);
+}
+
+static int stream_open(struct fixture *f, struct loop_http *h, struct streams *s)
+{
+	static const char request[] = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	int fd = http_connect(loop_http_port(h));
+
+	assert_int_equal(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	for (int i = 0; i < 100 && !s->stream; i++)
+		loop_run_once(f->loop, loop_clock(f->loop) + TT_MS(5));
+	assert_non_null(s->stream);
+	return fd;
+}
+
+static void http_stream_goes_on_until_its_reader_leaves(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_http *h = NULL;
+	struct streams s = {0};
+	struct tt_addr lo;
+	char r[4096];
+
+	tt_addr_parse("127.0.0.1", &lo);
+	assert_int_equal(loop_http_new(&h, f->loop, &lo, 0, true, on_stream, &s), TT_OK);
+	int fd = stream_open(f, h, &s);
+	assert_int_equal(loop_http_stream_send(s.stream, "second\n", 7), TT_OK);
+	for (int i = 0; i < 10; i++)
+		loop_run_once(f->loop, loop_clock(f->loop) + TT_MS(2));
+	ssize_t n = recv(fd, r, sizeof(r) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	r[n] = '\0';
+	assert_has(r, "first\n");
+	assert_has(r, "second\n");
+	close(fd);
+	for (int i = 0; i < 100 && !s.closed; i++)
+		loop_run_once(f->loop, loop_clock(f->loop) + TT_MS(5));
+	assert_int_equal(s.closed, 1);
+
+	fd = stream_open(f, h, &s);
+	loop_http_free(h); /* takes its readers with it */
+	assert_int_equal(s.closed, 2);
+	close(fd);
+}
+
+static void http_stream_refuses_more_for_a_slow_reader(void **state)
+{
+	static char block[64 << 10];
+	struct fixture *f = *state;
+	struct loop_http *h = NULL;
+	struct streams s = {0};
+	struct tt_addr lo;
+	int rc = TT_OK;
+
+	tt_addr_parse("127.0.0.1", &lo);
+	assert_int_equal(loop_http_new(&h, f->loop, &lo, 0, true, on_stream, &s), TT_OK);
+	int fd = stream_open(f, h, &s);
+	for (int i = 0; i < 1000 && rc == TT_OK; i++) {
+		rc = loop_http_stream_send(s.stream, block, sizeof(block));
+		loop_run_once(f->loop, loop_clock(f->loop));
+	}
+	assert_int_equal(rc, TT_EAGAIN);
+	loop_http_stream_free(s.stream);
+	assert_int_equal(s.closed, 0);
+	close(fd);
+	loop_http_free(h);
+}
+
 static void note_event(void *user, unsigned events)
 {
 	*(unsigned *)user |= events;
@@ -609,6 +729,9 @@ int main(void)
 		TEST(name_server_is_asked_for_both_families),
 		TEST(http_answers_get_and_head_and_refuses_the_rest),
 		TEST(http_limits_headers_and_connections),
+		TEST(http_query_is_decoded_and_bounded),
+		TEST(http_stream_goes_on_until_its_reader_leaves),
+		TEST(http_stream_refuses_more_for_a_slow_reader),
 		TEST(descriptor_of_an_ended_http_connection_can_be_watched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
