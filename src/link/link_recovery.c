@@ -330,7 +330,8 @@ void link_on_acks(struct link *l, tt_time now)
 	while ((t = kcp_flight_take_acked(f, &number)))
 		take_acked(l, (const struct link_tx *)t, number, &rs, now);
 	take_late(l, now);
-	l->srtt_us = l->m.rack.srtt_us;
+	if (l->m.rack.srtt_us) /* else that of the probes stands */
+		l->srtt_us = l->m.rack.srtt_us;
 	give_up_overtaken(l, &rs, outage, now);
 	rate_sample_finish(&l->m.rate, &rs, l->m.rack.min_rtt_us, now);
 	bbr_on_ack(&l->m.bbr, &l->m.rate, &rs, (uint32_t)f->bytes, now);
