@@ -102,6 +102,12 @@ coverage:
 	$(MESON_TEST) -C $(COVERAGE_BUILD) --suite unit --suite sim --suite fuzz
 	tools/coverage.py $(COVERAGE_BUILD)
 
+# In a real browser; two of the packages come from the npm registry, pinned in web/package-lock.json
+page-test: test-build
+	tools/deps.sh page
+	npm ci --prefix web --no-audit --no-fund --loglevel=error >/dev/null
+	$(RUN_PYTEST) -n 0 tests/e2e/test_page.py
+
 bench: test-build
 	tools/deps.sh bench
 	/usr/bin/python3 -B bench/bench.py $(or $(BENCH),--svg doc/bench.svg --page doc/performance.md)
@@ -149,6 +155,8 @@ help:
 	echo 'make soak         20,000 scenes of faults, refused allocations, a week in virtual time, then'
 	echo '                  real processes with kills and cuts for TIME=$(TIME) seconds'
 	echo 'make coverage     line coverage of the layers without I/O; fails below 90 percent'
+	echo 'make page-test    the statistics page in headless Chromium (120 MB to install), half a minute;'
+	echo '                  screenshots in $(BUILD)/page/'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'
 	echo 'make matrix       the same over links with loss, delay and small queues, an hour, as root;'
@@ -160,4 +168,4 @@ help:
 	echo 'make clean        remove the build directories'
 
 .PHONY: build deps run test unit e2e test-build check-asan fuzz fuzz-merge fuzz-build soak coverage \
-	bench matrix faults install clean help
+	page-test bench matrix faults install clean help

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench|fuzz|coverage...
+# Installs what is missing for the purposes named, and nothing else: deps.sh build|run|test|bench|fuzz|coverage|page...
 # Needs no root when nothing is missing. Knows Debian's packages; elsewhere it says what it lacks.
 set -eu
 
@@ -98,6 +98,13 @@ need_bench() {
 	program_or_package toxcore-utils tox-bootstrapd
 }
 
+need_page() {
+	need_test
+	program_or_package chromium chromium
+	program_or_package nodejs node
+	program_or_package npm npm
+}
+
 need_fuzz() {
 	need_build
 	command_or_package clang clang
@@ -139,9 +146,9 @@ install_packages() { # PACKAGE...
 
 for what; do
 	case $what in
-	build | run | test | bench | fuzz | coverage) "need_$what" ;;
+	build | run | test | bench | fuzz | coverage | page) "need_$what" ;;
 	*)
-		echo "usage: deps.sh build|run|test|bench|fuzz|coverage..." >&2
+		echo "usage: deps.sh build|run|test|bench|fuzz|coverage|page..." >&2
 		exit 2
 		;;
 	esac

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stats_int.h"
+#include "stats_page.h"
 #include "tt_err.h"
 
 #define PORTS_TRIED 100
@@ -60,15 +61,21 @@ static void serve_events(struct stats_service *s, struct loop_http_request *req)
 	stats_events_serve(s->events, req);
 }
 
-static void serve_index(struct stats_service *s, struct loop_http_request *req)
+static void serve_page(struct stats_service *s, struct loop_http_request *req)
 {
 	(void)s;
-	reply_text(req, 200,
-		"toxtun\n\n"
-		"/stats       statistics as text\n"
-		"/stats.json  the same and more as JSON\n"
-		"/metrics     for Prometheus\n"
-		"/events      server-sent events: a snapshot each second, and what happens\n");
+	loop_http_header(req, "Content-Security-Policy", stats_page_policy);
+	loop_http_header(req, "Referrer-Policy", "no-referrer");
+	loop_http_reply(req, 200, "text/html; charset=utf-8", stats_page, stats_page_len);
+}
+
+static void serve_qr(struct stats_service *s, struct loop_http_request *req)
+{
+	char hex[TT_TOXID_HEX + 1];
+	uint8_t id[TT_TOXID_LEN];
+
+	toxnet_self_id(s->app->tn, id);
+	reply(req, stats_qr(tt_hex_encode(id, TT_TOXID_LEN, hex)), "image/svg+xml");
 }
 
 static void handle(void *user, struct loop_http_request *req, const char *path)
@@ -77,7 +84,8 @@ static void handle(void *user, struct loop_http_request *req, const char *path)
 		const char *path;
 		void (*serve)(struct stats_service *s, struct loop_http_request *req);
 	} routes[] = {
-		{"/", serve_index},
+		{"/", serve_page},
+		{"/toxid.svg", serve_qr},
 		{"/stats", serve_text},
 		{"/stats.json", serve_json},
 		{"/metrics", serve_metrics},

@@ -60,6 +60,9 @@ char *stats_json_channels(const struct app *app, size_t max);
 /* /metrics. Allocated, NULL without memory. */
 char *stats_metrics(const struct app *app);
 
+/* The text as a QR code, an SVG picture. Allocated, NULL without memory. */
+char *stats_qr(const char *text);
+
 /* stats_sample.c: what is measured once a second. With `probe` the round trips, too. */
 void stats_sample(struct app *app, bool probe);
 

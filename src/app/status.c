@@ -79,7 +79,7 @@ static void put_quality(FILE *f, const struct status_peer *p)
 
 void status_sentence(FILE *f, const struct app *app)
 {
-	struct status_peer p, ready = {.peer = NULL};
+	struct status_peer p = {.peer = NULL}, ready = {.peer = NULL};
 	unsigned n_ready = 0, n = HASH_COUNT(app->peers);
 
 	for (const struct peer *i = app->peers; i; i = i->hh.next) {
@@ -94,7 +94,9 @@ void status_sentence(FILE *f, const struct app *app)
 	} else if (n_ready == 1 && n == 1) {
 		fprintf(f, "connected to %s, %s", ready.name, path_words(&ready));
 		put_quality(f, &ready);
-	} else if (n > 0) {
+	} else if (n == 1) {
+		fprintf(f, "%s is %s", p.name, path_words(&p));
+	} else if (n > 1) {
 		fprintf(f, "connected to %u of %u peers", n_ready, n);
 	} else {
 		fprintf(f, "connected to the Tox network%s",

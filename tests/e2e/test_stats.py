@@ -24,6 +24,15 @@ def test_json_has_peers_with_path_and_channels(world):
     assert "udp" in peers[0]["path"]
 
 
+def test_page_is_one_file_that_names_no_other_host(world):
+    status, page = world.client.http("/")
+    assert status == 200 and page.startswith("<!DOCTYPE html>")
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert 'src="vendor' not in page and 'href="page.css"' not in page
+    status, picture = world.client.http("/toxid.svg")
+    assert status == 200 and picture.startswith("<svg ") and picture.count("h1v1h-1z") > 300
+
+
 def test_open_connection_is_counted_and_its_end_too(world):
     with Target(world.target_port["target"]) as target:
         before = {p.name: p.channels() for p in (world.client, world.server)}
@@ -44,7 +53,7 @@ def test_reasons_of_ended_connections_are_counted(world, load):
 
 def test_foreign_host_header_is_refused(world):
     """A web page that has its own name resolve to 127.0.0.1 must not read the stats."""
-    for path in ("/stats", "/stats.json"):
+    for path in ("/", "/stats", "/stats.json", "/metrics", "/events", "/toxid.svg"):
         assert world.client.http(path, headers={"Host": "evil.example"})[0] == 403
 
 

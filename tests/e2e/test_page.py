@@ -1,0 +1,146 @@
+"""The statistics page in a real browser: `make page-test` installs what it needs."""
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from harness import PATIENCE, ROOT, TOXTUN, die_with_parent, free_port, wait_until
+
+PLAYWRIGHT = ROOT / "web" / "node_modules" / "playwright-core" / "index.js"
+SHOTS = Path(os.environ.get("PAGE_SHOTS", TOXTUN.parent / "page"))
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("chromium") or not shutil.which("node"),
+                       reason="chromium or node is missing: make page-test"),
+    pytest.mark.skipif(not PLAYWRIGHT.exists(), reason="playwright-core is missing: make page-test"),
+]
+
+
+class Browser:
+    """A headless Chromium that shows the page of one process."""
+
+    def __init__(self, process, home):
+        self.url = f"http://127.0.0.1:{process.stats_port}/"
+        env = {**os.environ, "HOME": str(home)}
+        self.popen = subprocess.Popen(
+            ["node", ROOT / "tests" / "e2e" / "tools" / "page.mjs", PLAYWRIGHT,
+             shutil.which("chromium"), self.url],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env,
+            preexec_fn=die_with_parent)
+
+    def do(self, *command):
+        self.popen.stdin.write(json.dumps(command) + "\n")
+        self.popen.stdin.flush()
+        line = self.popen.stdout.readline()
+        assert line, f"the browser ended at {command}"
+        return json.loads(line)
+
+    def text(self, selector):
+        text = self.do("eval", f"document.querySelector({json.dumps(selector)})?.textContent ?? ''")
+        return text.replace("\u00a0", " ")
+
+    def wait_text(self, selector, part, timeout=30):
+        return wait_until(f"{part!r} in {selector}",
+                          lambda: part in self.text(selector), timeout * PATIENCE, 0.2)
+
+    def shot(self, name, width, height, scheme):
+        SHOTS.mkdir(exist_ok=True)
+        too_wide = self.do("shot", str(SHOTS / f"{name}.png"), width, height, scheme)
+        assert too_wide <= 0, f"{name}: {too_wide} pixels wider than the window"
+
+    def close(self):
+        self.popen.stdin.close()
+        self.popen.wait(20)
+
+
+@pytest.fixture(scope="module")
+def pair(net, load):
+    ports = {"web": free_port(), "ssh": free_port()}
+    ini = "[server]\nname = office\n"
+    server = net.server("page-server", ini=ini)
+    client = net.client("page-client", ini="[client]\n" + "".join(
+        f"{name} = {port}:127.0.0.1:{load.port}:{server.toxid}\n" for name, port in ports.items()) +
+        f"[peer office]\nid = {server.toxid}\n")
+    client.wait_online()
+    return server, client, ports, lambda: net.server("page-server", ini=ini)
+
+
+@pytest.fixture(scope="module")
+def browser(pair, directory):
+    b = Browser(pair[1], directory)
+    yield b
+    b.close()
+
+
+def test_page_says_the_state_in_words(browser, pair):
+    browser.wait_text("#sentence", "connected to office")
+    assert "direct UDP" in browser.text("#sentence")
+    assert browser.text("#toxid") == json.loads(pair[1].http("/stats.json")[1])["toxid"]
+    assert "web" in browser.text("#tunnels") and "office" in browser.text("#tunnels")
+    assert browser.text("#live") == "live"
+    assert "Europe/Berlin" in browser.text("#zone")
+    browser.wait_text("#events", "office: is reached by direct UDP")
+    assert browser.do("errors") == []
+
+
+def test_page_asks_nobody_else_and_allows_no_foreign_script(browser):
+    asked = [r for r in browser.do("requests") if not r.startswith("data:")]
+    assert {urllib.parse.urljoin(r, "/") for r in asked} == {browser.url}
+    policy = browser.do("headers")["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    browser.do("eval", "const s = document.createElement('script'); s.textContent = 'window.evil = 1';"
+                       "document.head.append(s); 0")
+    assert browser.do("eval", "window.evil ?? 'no'") == "no"
+    assert any("Content Security Policy" in e for e in browser.do("errors"))
+
+
+def test_page_follows_a_transfer(browser, pair, load):
+    get = load.start("get", pair[2]["web"], 81, 10**12, 20_000_000, 6)  # it stalls, and is ended
+    try:
+        browser.wait_text(".peer [data-plot=rate] figcaption", "MB/s")
+        browser.wait_text("#channels", "there: 127.0.0.1")
+        browser.wait_text("#events", "1 connection opened")
+        for name, width, scheme in (("light", 1100, "light"), ("dark", 1100, "dark"),
+                                    ("phone", 390, "light"), ("phone-dark", 390, "dark")):
+            browser.shot(f"page-{name}", width, 800, scheme)
+    finally:
+        get.kill()
+        get.communicate()
+    assert browser.do("eval", "document.querySelectorAll('.peer canvas').length") == 3
+
+
+def test_tox_id_is_copied_with_the_keyboard(browser):
+    browser.do("eval", "document.querySelector('#copy').focus()")
+    browser.do("press", "Enter")
+    browser.wait_text("#copied", "Copied", 5)
+    assert browser.do("eval", "navigator.clipboard.readText()") == browser.text("#toxid")
+    browser.do("eval", "document.querySelector('details').open = true; 0")
+    assert browser.do("eval", "document.querySelector('#qr').decode().then(() => 'drawn')") == "drawn"
+
+
+def test_every_control_and_plot_has_a_name(browser):
+    unnamed = browser.do("eval", """[...document.querySelectorAll(
+        'button, img, [role=img], table, ol, section, summary')].filter(e => !(e.innerText
+        || e.alt || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby'))).length""")
+    assert unnamed == 0
+
+
+def test_page_shows_a_peer_go_and_come_back(browser, pair):
+    server, _, _, again = pair
+    server.stop()
+    browser.wait_text(".peer .path", "offline", 60)
+    browser.wait_text("#events", "office: went offline")
+    browser.wait_text("#advice", "Peer office")
+    browser.shot("page-offline", 1100, 800, "light")
+    again()
+    browser.wait_text(".peer .path", "direct UDP", 90)
+    browser.wait_text("#sentence", "connected to office")
+
+
+def test_console_has_no_error(browser):
+    assert browser.do("errors") == []
