@@ -7,9 +7,12 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 from harness import PATIENCE, ROOT, Proc, Target, connect, free_port, size, wait_until
+
+CONTRIB = ROOT / "contrib"
 
 
 def samples(process):
@@ -45,6 +48,11 @@ def test_payload_is_counted_at_both_ends(world, load):
     assert grown["server"]['toxtun_connect_duration_seconds_count{side="peer"}'] >= 1
 
 
+def dashboard_queries():
+    dashboard = json.loads((CONTRIB / "grafana" / "toxtun.json").read_text(encoding="utf-8"))
+    return [t["expr"] for panel in dashboard["panels"] for t in panel["targets"]]
+
+
 def test_prometheus_scrapes_the_program(world, directory):
     program = shutil.which("prometheus")
     if not program:
@@ -60,9 +68,9 @@ def test_prometheus_scrapes_the_program(world, directory):
         f"--web.listen-address=127.0.0.1:{port}"], directory)
 
     def query(text):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", f"/api/v1/query?query={text}")
+            connection.request("GET", "/api/v1/query?query=" + urllib.parse.quote(text))
             return json.loads(connection.getresponse().read())["data"]["result"]
         return None
 
@@ -70,6 +78,10 @@ def test_prometheus_scrapes_the_program(world, directory):
         found = wait_until("a scrape", lambda: query("toxtun_peers_online"), 60 * PATIENCE, 0.2)
         assert found[0]["value"][1] == "1"
         assert query("up")[0]["value"][1] == "1"
+        for text in dashboard_queries():
+            for variable, value in (("$instance", ".+"), ("$peer", ".+"), ("$__rate_interval", "1m")):
+                text = text.replace(variable, value)
+            assert query(text) is not None, text
     finally:
         prometheus.kill()
 
@@ -210,3 +222,17 @@ def test_thousands_of_connections_do_not_slow_the_figures(net, load, figure):
     load.finish(held)
     for p in sides:
         p.stop()
+
+
+def test_examples_for_prometheus_and_grafana_are_right(world):
+    asked = " ".join(dashboard_queries())
+    asked += (CONTRIB / "prometheus" / "toxtun-alerts.yml").read_text(encoding="utf-8")
+    known = {name.split("{")[0] for name in samples(world.client)}
+    assert set(re.findall(r"\b(?:toxtun|process)_\w+", asked)) <= known
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is missing (Debian package prometheus)")
+    for command in (["config", CONTRIB / "prometheus" / "toxtun.yml"],
+                    ["rules", CONTRIB / "prometheus" / "toxtun-alerts.yml"]):
+        check = subprocess.run(["promtool", "check", *command], capture_output=True, text=True,
+                               timeout=20 * PATIENCE, check=False)
+        assert check.returncode == 0, check
