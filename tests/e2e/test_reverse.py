@@ -48,6 +48,8 @@ def closed(port, host="127.0.0.1"):
         connect(port, host).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # somebody listens, and its target was refused before connect() had returned
     return False
 
 

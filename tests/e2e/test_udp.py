@@ -8,8 +8,8 @@ import threading
 import time
 
 import pytest
-from harness import MB, ONLINE_S, PATIENCE, Proc, environment, free_port, own_id, run_cli, size
-from harness import wait_until
+from harness import (MB, ONLINE_S, PATIENCE, Net, Proc, environment, free_port, own_id, run_cli,
+                     size, wait_until)
 
 TIMEOUT_S = 5 * PATIENCE
 UDP_TIMEOUT_S = 4
@@ -301,8 +301,9 @@ def test_datagram_for_a_server_that_is_not_there_is_dropped_and_counted(net):
     lone.stop()
 
 
-def test_datagrams_go_through_a_relay_too(net, udp):
+def test_datagrams_go_through_a_relay_too(directory, udp):
     port = free_port()
+    net = Net(directory / "udp-relay", "udp-relay-node")  # which has met nobody that is gone by now
     server = net.server("udp-relayed", args=["--no-udp"])
     relayed = net.client("udp-relayed-client", ini=(
         f"[client]\necho = udp:{port}:127.0.0.1:{udp.target_port['echo']}:{server.toxid}\n"))
@@ -314,3 +315,4 @@ def test_datagrams_go_through_a_relay_too(net, udp):
             assert ask(s, bytes(length)) == bytes(length)
     relayed.stop()
     server.stop()
+    net.close()
