@@ -202,4 +202,4 @@ def test_server_that_ends_is_followed_by_the_next_at_once(cluster):
     before = cluster.taken("two")
     assert cluster.carry("ending") < 2 * PATIENCE
     assert cluster.taken("two") == before + 1
-    assert cluster.three.stop() == 0
+    assert cluster.three.popen.wait(20 * PATIENCE) == 0
