@@ -16,9 +16,9 @@
 #define HASTE_MAX TT_S(12)
 /*
  * When a direct path is in doubt: just enough for the rest of toxcore's eight seconds
- * (UDP_DIRECT_TIMEOUT in net_crypto.h). The friend times out six seconds sooner by this than it does
- * at the other end (32 s, FRIEND_CONNECTION_TIMEOUT), which may be the one whose line is cut; if
- * that is back in between, it takes no new session until it has given up the old one.
+ * (UDP_DIRECT_TIMEOUT in net_crypto.h). The friend times out six seconds sooner by this than it
+ * does at the other end (32 s, FRIEND_CONNECTION_TIMEOUT), which may be the one whose line is cut;
+ * if that is back in between, it takes no new session until it has given up the old one.
  */
 #define HASTE_DOUBT TT_MS(1500)
 /* An answer that is later than this is not one to our question. */
@@ -51,8 +51,8 @@ static bool has_direct_friend(const struct toxnet *tn)
 
 void toxnet_haste_start(struct toxnet *tn)
 {
-	/* A friend that is online says so every 8 s. With the clock running fast for long it would be
-	 * given up after less than that. */
+	/* A friend that is online says so every 8 s. With the clock running fast for long it would
+	 * be given up after less than that. */
 	if (!has_direct_friend(tn))
 		hasten(tn, HASTE_MAX);
 }

@@ -192,8 +192,8 @@ static const double sizes[] = {1e5, 1e6, 1e7};
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Every so manyth cell, as AddressSanitizer takes several times as long. Prime to the lengths of all
- * lists, so that each value is met. */
+/* Every so manyth cell, as AddressSanitizer takes several times as long. Prime to the lengths of
+ * all lists, so that each value is met. */
 #ifdef __SANITIZE_ADDRESS__
 #define STEP 7
 #else
