@@ -373,6 +373,17 @@ def read_to_end(sock):
         data += chunk
 
 
+def question_and_answer(app, service):
+    """A question, a half-close, and an answer, over two ends of one connection."""
+    app.sendall(b"question")
+    app.shutdown(socket.SHUT_WR)
+    assert read_to_end(service) == (b"question", True)
+    service.sendall(b"answer")
+    service.close()
+    assert read_to_end(app) == (b"answer", True)
+    app.close()
+
+
 class Target:
     """A TCP service that a test plays itself, one accepted connection at a time."""
 

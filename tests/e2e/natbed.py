@@ -12,7 +12,6 @@ the namespaces.
 
 import contextlib
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass

@@ -1,32 +1,18 @@
 """Who a connection is for: what the target hears in the PROXY header, and what the log says."""
 
-import os
-import pwd
 import re
 import socket
 import subprocess
 
+import nginx as nginx_conf
 import pytest
-from harness import PATIENCE, Net, Proc, Target, connect, environment, free_port, own_id
+from harness import PATIENCE, Net, Target, connect, environment, free_port, own_id
 from harness import read_to_end, wait_until
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 NGINX = """\
-daemon off;
-worker_processes 1;
-{user}
-pid {dir}/nginx.pid;
-error_log {dir}/error.log;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
-    uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
-    server {{
-        listen 127.0.0.1:{port} proxy_protocol;
-        return 200 "$proxy_protocol_addr to $proxy_protocol_server_addr:$proxy_protocol_server_port";
-    }}
-}}
+listen 127.0.0.1:{port} proxy_protocol;
+return 200 "$proxy_protocol_addr to $proxy_protocol_server_addr:$proxy_protocol_server_port";
 """
 
 
@@ -102,11 +88,7 @@ def test_other_targets_get_the_bytes_alone(world):
 def nginx(world, directory):
     home = directory / "nginx-proxied"
     home.mkdir()
-    user = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""
-    (home / "nginx.conf").write_text(
-        NGINX.format(dir=home, port=world.nginx_port, user=user), encoding="ascii")
-    p = Proc("nginx", ["nginx", "-p", home, "-c", home / "nginx.conf", "-e", home / "error.log"],
-             directory)
+    p = nginx_conf.start(home, NGINX.format(port=world.nginx_port), directory)
     wait_until("nginx listens", (home / "nginx.pid").exists, 10 * PATIENCE)
     yield p
     p.stop()

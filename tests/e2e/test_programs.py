@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-import pwd
 import subprocess
 
+import nginx as nginx_conf
 import pytest
 from harness import MB, PATIENCE, Proc, environment, size, wait_until
 from harness import connect as tcp_connect
@@ -35,22 +35,6 @@ def wait_listening(port, name):
     wait_until(f"{name} listens", listening, 10)
 
 
-NGINX = """\
-daemon off;
-worker_processes 1;
-{user}
-pid {dir}/nginx.pid;
-error_log {dir}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
-    uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
-    server {{ listen 127.0.0.1:{port}; root {dir}/www; }}
-}}
-"""
-
-
 @pytest.fixture(scope="module")
 def nginx(world, directory):
     """The root of nginx's pages."""
@@ -59,11 +43,9 @@ def nginx(world, directory):
     www.mkdir(parents=True)
     for i in range(1, 51):
         (www / f"page{i}.html").write_text(f"<p>page {i}</p>\n" * i * 20, encoding="ascii")
-    config = home / "nginx.conf"
-    user = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""
-    config.write_text(NGINX.format(dir=home, port=world.target_port["nginx"], user=user))
-    p = Proc("nginx", ["nginx", "-p", home, "-c", config, "-e", home / "error.log"], directory)
-    wait_listening(world.target_port["nginx"], "nginx")
+    port = world.target_port["nginx"]
+    p = nginx_conf.start(home, f"listen 127.0.0.1:{port}; root {www};", directory)
+    wait_listening(port, "nginx")
     yield www
     p.stop()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import EXIT_S, PATIENCE, Net, Target, connect, free_port, read_to_end, run_cli
-from harness import wait_until
+from harness import question_and_answer, wait_until
 
 SERVER_INI = """\
 [server]
@@ -114,14 +114,7 @@ def test_port_0_is_chosen_by_the_server_and_printed(client, load):
 
 def test_each_direction_closes_alone(client):
     app = connect(client.ports["half"])
-    service = client.half.accept()
-    app.sendall(b"question")
-    app.shutdown(socket.SHUT_WR)
-    assert read_to_end(service) == (b"question", True)
-    service.sendall(b"answer")
-    service.close()
-    assert read_to_end(app) == (b"answer", True)
-    app.close()
+    question_and_answer(app, client.half.accept())
 
 
 def test_both_families_of_a_name_are_tried(net, client, server):

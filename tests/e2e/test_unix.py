@@ -5,7 +5,8 @@ import socket
 import stat
 
 import pytest
-from harness import PATIENCE, Net, free_port, read_to_end, run_cli, wait_until
+from harness import PATIENCE, Net, free_port, question_and_answer, read_to_end, run_cli
+from harness import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +41,6 @@ def dial(path):
 
 def wait_socket(path):
     wait_until(f"{path} is there", path.exists, 60 * PATIENCE)
-
-
-def exchange(app, service):
-    """A question, a half-close, and an answer."""
-    app.sendall(b"question")
-    app.shutdown(socket.SHUT_WR)
-    assert read_to_end(service) == (b"question", True)
-    service.sendall(b"answer")
-    service.close()
-    assert read_to_end(app) == (b"answer", True)
-    app.close()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +81,7 @@ def test_socket_is_its_owners_only_and_carries(world):
     path = world.at / "both.sock"
     mode = os.stat(path).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
-    exchange(dial(path), world.target.accept())
+    question_and_answer(dial(path), world.target.accept())
 
 
 def test_path_to_a_port(world):
@@ -102,11 +92,12 @@ def test_path_to_a_port(world):
 
 
 def test_port_to_a_path(world):
-    exchange(socket.create_connection(("127.0.0.1", world.ports[0])), world.target.accept())
+    app = socket.create_connection(("127.0.0.1", world.ports[0]))
+    question_and_answer(app, world.target.accept())
 
 
 def test_socket_of_a_program_that_is_gone_is_replaced(world):
-    exchange(dial(world.at / "stale.sock"), world.target.accept())
+    question_and_answer(dial(world.at / "stale.sock"), world.target.accept())
 
 
 @pytest.mark.parametrize("index, reason", [(1, "not_allowed"), (2, "refused_by_target")])
@@ -122,13 +113,14 @@ def test_reverse_with_a_path_at_the_server(world):
     path = world.at / "granted.sock"
     wait_socket(path)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    exchange(dial(path), world.own.accept())
+    question_and_answer(dial(path), world.own.accept())
     world.client.wait_for("refused.sock reason=not_allowed", 10 * PATIENCE, world.client.err)
     assert not (world.at / "refused.sock").exists()
 
 
 def test_reverse_with_a_path_at_the_client(world):
-    exchange(socket.create_connection(("127.0.0.1", world.ports[3])), world.own.accept())
+    app = socket.create_connection(("127.0.0.1", world.ports[3]))
+    question_and_answer(app, world.own.accept())
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "live"])
