@@ -29,7 +29,7 @@ MATRIX =
 FAULTS =
 
 MESON_TEST = meson test --no-rebuild --print-errorlogs
-RUN_PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider -n $(E2E_JOBS) --dist loadfile $(PYTEST)
+E2E_ARGUMENTS = -n $(E2E_JOBS) --dist loadfile $(PYTEST)
 SANITIZERS = ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
@@ -59,7 +59,7 @@ unit: test-build
 	$(MESON_TEST) -C $(BUILD)
 
 e2e: test-build
-	TOXTUN_E2E_SCALE=$(SCALE) $(RUN_PYTEST) --junitxml=$(BUILD)/e2e.junit.xml tests/e2e
+	TOXTUN_E2E_SCALE=$(SCALE) tests/e2e/run.py $(BUILD)/e2e.junit.xml $(E2E_ARGUMENTS)
 
 test-build:
 	tools/deps.sh test
@@ -73,7 +73,7 @@ check-asan:
 	rm -f $(ASAN_BUILD)/meson-logs/testlog.junit.xml
 	$(SANITIZERS) $(MESON_TEST) -C $(ASAN_BUILD) -t 4
 	$(SANITIZERS) TOXTUN=$(ASAN_BUILD)/toxtun TOXTUN_E2E_SCALE=$(ASAN_SCALE) \
-		$(RUN_PYTEST) --junitxml=$(ASAN_BUILD)/e2e.junit.xml tests/e2e
+		tests/e2e/run.py $(ASAN_BUILD)/e2e.junit.xml $(E2E_ARGUMENTS)
 
 fuzz: fuzz-build
 	tests/fuzz/fuzz.py $(FUZZ_BUILD) --runs $(FUZZ_RUNS) $(FUZZ)
@@ -106,7 +106,7 @@ coverage:
 page-test: test-build
 	tools/deps.sh page
 	npm ci --prefix web --no-audit --no-fund --loglevel=error >/dev/null
-	$(RUN_PYTEST) -n 0 tests/e2e/test_page.py
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST) tests/e2e/test_page.py
 
 bench: test-build
 	tools/deps.sh bench
@@ -116,6 +116,10 @@ matrix: test-build
 	tools/deps.sh bench
 	/usr/bin/python3 -B bench/matrix.py --toxtun $(BUILD)/toxtun \
 		$(or $(MATRIX),--json $(BUILD)/matrix.json --page doc/performance.md)
+
+hostile: test-build
+	TOXTUN_HOSTILE_SPEED=0.5 /usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST) \
+		tests/e2e/test_hostile.py
 
 # As root: namespaces with NAT
 faults: test-build
@@ -163,9 +167,10 @@ help:
 	echo '                  MATRIX="download --tools toxtun,bbr", bench/matrix.py --help'
 	echo 'make faults       transfers between NATs, cut lines and killed relays, 20 minutes, as root;'
 	echo '                  FAULTS="--transfers 60 --seed 1", tests/e2e/netfaults.py --help'
+	echo 'make hostile      beside each attack an honest client keeps half of its speed; an idle machine'
 	echo 'make install      to prefix=$(prefix), DESTDIR is respected'
 	echo 'make deps         install missing build packages only'
 	echo 'make clean        remove the build directories'
 
 .PHONY: build deps run test unit e2e test-build check-asan fuzz fuzz-merge fuzz-build soak coverage \
-	page-test bench matrix faults install clean help
+	page-test bench matrix faults hostile install clean help

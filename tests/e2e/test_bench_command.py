@@ -140,7 +140,7 @@ def test_interrupted_measurement_prints_what_it_has(net, server, tmp_path):
     assert p.wait_exit(EXIT_S) == 1, p.err()
     figures = json.loads(p.out())
     assert figures["complete"] is False
-    assert figures["open_us"]["samples"] > 0 and figures["download"]["bytes"] > 1_000_000
+    assert figures["open_us"]["samples"] > 0 and figures["download"]["bytes"] > 0
     assert "upload" not in figures
     server.wait_channels(0, 5 * PATIENCE)
 

@@ -1,8 +1,9 @@
 """A peer that keeps to no rule beside one that does.
 
 One server, one honest client and tests/hostile, whose attacks run one after the other. The honest
-client goes on with checked transfers meanwhile, at half its speed or better; the server must stay
-up, within bounds of memory, descriptors and log lines, and be rid of everything afterwards.
+client goes on with checked transfers meanwhile; the server must stay up, within bounds of memory,
+descriptors and log lines, and be rid of everything afterwards. `make hostile` runs this alone and
+asks for half of the client's speed or better, which says nothing beside other tests.
 """
 
 import json
@@ -19,7 +20,9 @@ from harness import (MB, PATIENCE, SANITIZED, TOXTUN, Net, die_with_parent, envi
 HOSTILE = TOXTUN.parent / "tests" / "hostile" / "hostile"
 ALONE_S = 0.5
 ATTACK_S = 1.5
-SPEED_TRIES = 3
+TRIES = 3
+# The least share of its own speed that the honest client keeps; 0: any, as long as it gets on
+SPEED_MIN = float(os.environ.get("TOXTUN_HOSTILE_SPEED", "0"))
 # What a server may hold beyond what it holds in peace: 64 MiB for each direction of one peer and
 # 16,384 channels. A sanitizer's allocator gives nothing back.
 HELD_MAX_KB = 180_000 * (4 if SANITIZED else 1)
@@ -51,11 +54,6 @@ ATTACKS = {
 
 pytestmark = [pytest.mark.isolated,
               pytest.mark.skipif(not HOSTILE.exists(), reason="tests/hostile was not built")]
-
-
-def overloaded():
-    """Others keep this machine so busy that speeds say nothing."""
-    return SANITIZED or os.getloadavg()[0] > 3 * os.cpu_count()
 
 
 class BlackHole:
@@ -187,11 +185,11 @@ class Arena:
             done += size(8 * MB)
         return done / (time.monotonic() - start)
 
-    def attack(self, name):
+    def attack(self, name, seconds):
         """The honest client's speed beside the attack, and what it made of the server."""
-        self.enemy.start(name, ATTACK_S)
+        self.enemy.start(name, seconds)
         with Watch(self.server) as most:
-            beside = self.speed(ATTACK_S)
+            beside = self.speed(seconds)
             did = self.enemy.report()
         return beside, most, did
 
@@ -217,17 +215,17 @@ def arena(directory, load):
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_honest_client_is_served_beside(arena, figure, attack):
-    for _ in range(SPEED_TRIES):
+    for i in range(TRIES):
         arena.calm()
         lines, before = arena.log_lines(), arena.server.stats()
         alone = arena.speed(ALONE_S)
-        beside, most, did = arena.attack(attack)
+        beside, most, did = arena.attack(attack, ATTACK_S * (1 + i))
         after, lines = arena.server.stats(), arena.log_lines() - lines
         figure(f"{attack:10} {beside / MB:5.1f} of {alone / MB:5.1f} MB/s, {most.rss_kb // 1024} "
                f"MiB, {most.fds} descriptors, {lines} log lines, {did}")
         group, name = ATTACKS[attack] or (None, None)
         felt = not group or after[group][name] > before[group][name]
-        if felt and (beside >= alone / 2 or overloaded()):
+        if felt and beside >= alone * SPEED_MIN:
             break
     else:
         assert felt, f"{attack} did nothing: {did}"
