@@ -140,6 +140,13 @@ static void shift_idle(struct session *s, tt_time away, tt_time now)
 	}
 }
 
+/* Says hello, or once more with what is new in it. While the peer is away it gets one anyway. */
+static void greet(struct session *s)
+{
+	s->hello_due = s->path != LINK_DOWN && (s->peer_hello || !s->cfg.await_hello);
+	s->hello_peeked = false;
+}
+
 void session_path(struct session *s, enum link_path path, tt_time now)
 {
 	enum link_path old = s->path;
@@ -158,7 +165,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 		shift_idle(s, tt_time_since(now, s->offline_since), now);
 		s->resume_at = TT_TIME_NEVER;
 		s->offline_since = TT_TIME_NEVER;
-		s->hello_due = true;
+		greet(s);
 		control_rewind(&s->control);
 		link_probe(s->link);
 	}
@@ -245,22 +252,17 @@ static void warn_unproved(const struct session *s)
 	tt_warn(s->log, "session: peer=%s does not know the secret and is not served", s->tag);
 }
 
-/* Says hello once more, with what is new in it. While the peer is away it gets one anyway. */
-static void repeat_hello(struct session *s)
-{
-	s->hello_due = s->path != LINK_DOWN;
-	s->hello_peeked = false;
-}
-
 void session_reconfigure(struct session *s, const struct session_config *cfg)
 {
 	struct session_config *own = &s->cfg;
 	char name[sizeof(s->name)];
 
+	bool awaited = own->await_hello && !cfg->await_hello;
+	own->await_hello = cfg->await_hello;
 	wire_text_copy(name, sizeof(name), cfg->name ? cfg->name : "");
-	if (strcmp(name, s->name) != 0 || cfg->has_proof != own->has_proof ||
+	if (awaited || strcmp(name, s->name) != 0 || cfg->has_proof != own->has_proof ||
 		memcmp(cfg->proof, own->proof, WIRE_PROOF_LEN) != 0)
-		repeat_hello(s);
+		greet(s);
 	memcpy(s->name, name, sizeof(name));
 	own->accept = cfg->accept;
 	own->rules = cfg->rules;
@@ -282,7 +284,7 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 		warn_unproved(s);
 	grants_judge_again(s);
 	if (own->n_listens > 0) /* what was refused may be allowed now: the peer asks again */
-		repeat_hello(s);
+		greet(s);
 }
 
 static void input_hello(struct session *s, const struct wire_hello *h, tt_time now)
@@ -318,7 +320,7 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
 	asks_on_hello(s, now);
 	if (!h->seen) /* so that it learns that its own has arrived */
-		repeat_hello(s);
+		greet(s);
 }
 
 static void input_rst(struct session *s, const struct wire_rst *rst)

@@ -64,7 +64,8 @@ struct session_config {
 	uint8_t inst[WIRE_INST_LEN]; /* random for this process */
 	const char *name;            /* said in the hello, may be NULL */
 	enum tt_mode mode;
-	bool accept;                 /* the peer may open channels to our targets */
+	bool await_hello; /* says hello only after the peer: a person would see it as a message */
+	bool accept;      /* the peer may open channels to our targets */
 	const struct tt_rule *rules; /* what it may reach; borrowed until session_reconfigure */
 	size_t n_rules;
 	const struct tt_rule *listens; /* where it may listen here, see listen.h; as rules */

@@ -1557,6 +1557,31 @@ static void secret_that_changes_is_proved_again_while_online(void **state)
 	finish(&w);
 }
 
+static void who_awaits_a_hello_says_nothing_before_it(void **state)
+{
+	struct world w;
+	uint8_t buf[WIRE_MESSAGE_MAX];
+	(void)state;
+	make(&w);
+	w.cfg[SRV].await_hello = true;
+	start(&w);
+	for (int i = 0; i < 2; i++) {
+		session_path(w.s[SRV], LINK_DIRECT, w.now);
+		w.cfg[SRV].name = i ? "one" : "other"; /* nor when there is something new in it */
+		session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+		assert_int_equal(session_control_output(w.s[SRV], buf), 0);
+		assert_true(session_control_idle(w.s[SRV]));
+		online(&w);
+		assert_true(session_ready(w.s[CLI]) && session_ready(w.s[SRV]));
+		offline(&w);
+	}
+	session_path(w.s[SRV], LINK_DIRECT, w.now);
+	w.cfg[SRV].await_hello = false;
+	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	assert_true(session_control_output(w.s[SRV], buf) > 0);
+	finish(&w);
+}
+
 static void new_name_is_said_to_a_peer_that_is_online(void **state)
 {
 	struct world w;
@@ -1626,6 +1651,7 @@ int main(void)
 		cmocka_unit_test(session_with_open_channels_is_freed_whole),
 		cmocka_unit_test(peer_without_the_right_proof_is_not_served),
 		cmocka_unit_test(secret_that_changes_is_proved_again_while_online),
+		cmocka_unit_test(who_awaits_a_hello_says_nothing_before_it),
 		cmocka_unit_test(new_name_is_said_to_a_peer_that_is_online),
 	};
 	return cmocka_run_group_tests_name("tunnel", tests, NULL, NULL);
