@@ -19,33 +19,47 @@ _Static_assert(ACCESS_SECRET_LEN == crypto_generichash_KEYBYTES_MAX, "its longes
 #define SECRET_MAX 1024
 #define LOGIN_FILE_MAX 1024
 
-static bool in_allow(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+static bool in_list(const struct tt_peer_id *ids, size_t n, const uint8_t key[TT_KEY_LEN])
 {
-	for (size_t i = 0; i < c->n_allow; i++) {
-		if (memcmp(c->allow[i].key, key, TT_KEY_LEN) == 0)
+	for (size_t i = 0; i < n; i++) {
+		if (memcmp(ids[i].key, key, TT_KEY_LEN) == 0)
 			return true;
 	}
 	return false;
 }
 
+bool access_in_allow(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	return in_list(app->conf->allow, app->conf->n_allow, key);
+}
+
+bool access_is_admin(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	return in_list(app->conf->admins, app->conf->n_admins, key);
+}
+
 bool access_in_forwards(const struct app *app, const uint8_t key[TT_KEY_LEN])
 {
 	for (const struct forward *f = app->forwards; f; f = f->next) {
-		for (size_t i = 0; i < f->conf.n_peers; i++) {
-			if (memcmp(f->conf.peers[i].key, key, TT_KEY_LEN) == 0)
-				return true;
-		}
+		if (in_list(f->conf.peers, f->conf.n_peers, key))
+			return true;
 	}
 	return false;
 }
 
-bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN])
+bool access_peer_served(const struct app *app, const uint8_t key[TT_KEY_LEN])
 {
 	const struct conf *c = app->conf;
 
-	if (!c->serve) /* friends that another run used stay; nothing is served to anybody */
+	return c->serve &&
+	       (!c->has_allow || access_in_allow(app, key) || access_in_forwards(app, key));
+}
+
+bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	if (!app->conf->serve) /* friends that another run used stay; nobody is served */
 		return true;
-	return !c->has_allow || in_allow(c, key) || access_in_forwards(app, key);
+	return access_peer_served(app, key) || access_is_admin(app, key);
 }
 
 static const struct conf_peer *section(const struct app *app, const uint8_t key[TT_KEY_LEN])
@@ -63,7 +77,8 @@ const struct tt_rule *access_peer_rules(
 	const struct conf *c = app->conf;
 	const struct conf_peer *p = section(app, key);
 
-	if (c->has_allow && !in_allow(c, key)) { /* one that we use, not one that we serve */
+	if (c->has_allow &&
+		!access_in_allow(app, key)) { /* one that we use, not one that we serve */
 		*n = 0;
 		return NULL;
 	}
@@ -80,7 +95,7 @@ const struct tt_rule *access_peer_listens(
 {
 	const struct conf *c = app->conf;
 	const struct conf_peer *p = section(app, key);
-	bool served = !c->has_allow || in_allow(c, key), own = p && p->has_listens;
+	bool served = !c->has_allow || access_in_allow(app, key), own = p && p->has_listens;
 
 	*n = !served ? 0 : own ? p->n_listens : c->n_listens;
 	return !served ? NULL : own ? p->listens : c->listens;
@@ -286,7 +301,7 @@ const char *access_judge_request(
 
 	if (!app->conf->serve)
 		return "this process serves nobody";
-	if (app->conf->has_allow && !in_allow(app->conf, key))
+	if (app->conf->has_allow && !access_in_allow(app, key))
 		return "not in the list of allowed peers";
 	int rc = access_proofs(app, key, ours, want);
 	if (rc == 0)

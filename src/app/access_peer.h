@@ -4,8 +4,15 @@
 
 #include "app.h"
 
-/** True for peers that our forwards use and for those that the server serves. */
+/** True for peers that our forwards use, for those that the server serves, and for admins. */
 bool access_peer_allowed(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+
+/** True where the server serves this peer, within its rules. */
+bool access_peer_served(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+
+/** True where `allow` names this peer, and where `admin` does. */
+bool access_in_allow(const struct app *app, const uint8_t key[TT_KEY_LEN]);
+bool access_is_admin(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 
 /** True where one of the forwards that are open uses this peer. */
 bool access_in_forwards(const struct app *app, const uint8_t key[TT_KEY_LEN]);

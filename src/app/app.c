@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "access_peer.h"
+#include "chat.h"
 #include "conn.h"
 #include "control.h"
 #include "fd_limit.h"
@@ -226,7 +227,7 @@ int app_new(
 			goto out;
 	}
 	app->started_at = loop_clock(app->loop);
-	if (memory_init(app) != TT_OK)
+	if (memory_init(app) != TT_OK || chat_init(app) != TT_OK)
 		goto out;
 	fd_limit_init(app);
 	app->slots.cap =

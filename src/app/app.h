@@ -83,6 +83,9 @@ struct app {
 	size_t slack_least;
 	bool memory_locked;
 
+	struct app_timer chat_timer; /* chat.c: when questions are answered, if any wait */
+	bool chat_waits;
+
 	uint8_t secret[64];     /* hash of the shared secret */
 	uint8_t env_secret[64]; /* of the one that came with the environment */
 	bool has_env_secret;

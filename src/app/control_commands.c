@@ -24,7 +24,7 @@
 
 static void end_status(struct control_client *c)
 {
-	char *text = status_text(c->app), *save = NULL;
+	char *text = status_text(c->app, STATUS_ALL), *save = NULL;
 
 	if (!text)
 		control_error(c, "out of memory");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "access_peer.h"
+#include "chat.h"
 #include "conn.h"
 #include "failover.h"
 #include "reverse.h"
@@ -171,6 +172,7 @@ static struct peer *peer_new(struct app *app, uint32_t friend_number, const uint
 		(struct tt_ratelimit){.burst = PATH_LOG_BURST, .interval_us = PATH_LOG_INTERVAL};
 	p->channel_log = (struct tt_ratelimit){
 		.burst = CHANNEL_LOG_BURST, .interval_us = CHANNEL_LOG_INTERVAL};
+	chat_peer_init(p);
 	tt_key_short(key, p->tag);
 	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(app, key));
 	if (new_session(app, p) != TT_OK)
@@ -221,10 +223,21 @@ struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 		p->wanted = true;
 		p->leaving = false;
 		p->id = *id;
+		if (access_is_admin(app, p->key))
+			peer_reconfigure(p); /* no person, but a toxtun that is greeted */
 		p->renew_after = RENEW_FIRST;
 		renew_later(p);
 	}
 	return p;
+}
+
+bool peer_accept(struct app *app, const uint8_t key[TT_KEY_LEN])
+{
+	uint32_t number;
+
+	if (toxnet_friend_accept(app->tn, key, &number) != TT_OK)
+		return false;
+	return peer_find(app, number) || peer_new(app, number, key);
 }
 
 void peers_restore(struct app *app)
@@ -283,7 +296,6 @@ void peer_on_request(
 	struct app *app, const uint8_t key[TT_KEY_LEN], const uint8_t *message, size_t len)
 {
 	char hex[TT_KEY_HEX + 1];
-	uint32_t number;
 
 	tt_hex_encode(key, TT_KEY_LEN, hex);
 	const char *why = access_judge_request(app, key, message, len);
@@ -297,11 +309,8 @@ void peer_on_request(
 			app->limited_lines++;
 		return;
 	}
-	if (toxnet_friend_accept(app->tn, key, &number) != TT_OK)
-		return;
-	tt_info(app->log, "accepted peer=%s", hex);
-	if (!peer_find(app, number))
-		peer_new(app, number, key);
+	if (peer_accept(app, key))
+		tt_info(app->log, "accepted peer=%s", hex);
 }
 
 static void log_path(struct peer *p, enum toxnet_path path)
@@ -354,7 +363,10 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 void peer_on_message(struct app *app, uint32_t friend_number, const uint8_t *data, size_t len)
 {
 	struct peer *p = peer_find(app, friend_number);
-	if (!p || wire_kind(data, len) != WIRE_KIND_MSGPACK)
+	enum wire_kind kind = wire_kind(data, len);
+	if (p && kind == WIRE_KIND_TEXT)
+		chat_on_message(p, data, len);
+	if (!p || kind != WIRE_KIND_MSGPACK)
 		return;
 	session_control_input(p->session, data, len, app_now(app));
 	/* Not only at the end of the round: many messages with many openings each may be waiting,

@@ -3,11 +3,15 @@
 #define PEER_H
 
 #include "app.h"
+#include "chat_text.h"
 
 #define HASH_NONFATAL_OOM 1
 /* Friend numbers are small and dense. */
 #define HASH_FUNCTION(key, len, hashv) ((hashv) = *(const uint32_t *)(key))
 #include <uthash.h>
+
+/** Questions of an admin that wait for their answer. */
+#define PEER_QUESTIONS_MAX 5
 
 /** A peer's counters when they were last looked at, each second, and the rates up to then. */
 struct peer_second {
@@ -37,8 +41,11 @@ struct peer {
 	tt_time steady_at; /* when a return from absence or silence is long enough ago */
 	struct tt_ratelimit path_log;
 	struct tt_ratelimit channel_log; /* of connections to targets, conn_dial.c */
-	tt_time retry_at;                /* toxcore's queue was full: not before this */
-	bool more_control;               /* there may be more messages than one round sends */
+	struct tt_ratelimit ask_limit;   /* of its questions, chat.c */
+	enum chat_word questions[PEER_QUESTIONS_MAX];
+	size_t n_questions;
+	tt_time retry_at;  /* toxcore's queue was full: not before this */
+	bool more_control; /* there may be more messages than one round sends */
 	struct {
 		tt_time at; /* 0: never */
 		uint64_t in, out;
@@ -53,14 +60,29 @@ struct peer {
 /** Makes sure that this peer is our friend and has a session; NULL when that is impossible
  * (logged). */
 struct peer *peer_want(struct app *app, const struct tt_peer_id *id);
+/** Whoever has this key is our friend from now on and has a session. False for our own key, and
+ * without memory. */
+bool peer_accept(struct app *app, const uint8_t key[TT_KEY_LEN]);
 struct peer *peer_find(const struct app *app, uint32_t friend_number);
 struct peer *peer_find_key(const struct app *app, const uint8_t key[TT_KEY_LEN]);
 
 /** What the configuration says of this peer's session; keys and instance are left out. */
 void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg);
 
+/** Its session takes over what the configuration says now. */
+void peer_reconfigure(struct peer *p);
+
+/** An admin who is nothing else, as far as we know: a person with a Tox client. */
+bool peer_is_person(const struct peer *p);
+
 /** Wants the peers of all forwards that are open, and no others. */
 void peers_want(struct app *app);
+
+/**
+ * Makes the admins our friends before they ask. toxcore tells of one request for each key, and
+ * theirs may have come when they were none; it repeats them ever more seldom, too.
+ */
+void peers_accept_admins(struct app *app);
 
 /** Ends its channels, and removes it when it was told so. */
 void peer_remove(struct peer *p);

@@ -9,6 +9,11 @@
 /* How long a peer that is removed has for hearing of it. */
 #define LEAVE_TIMEOUT TT_S(2)
 
+bool peer_is_person(const struct peer *p)
+{
+	return !p->wanted && access_is_admin(p->app, p->key) && !access_in_allow(p->app, p->key);
+}
+
 void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg)
 {
 	const struct conf *c = app->conf;
@@ -16,7 +21,8 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 	*cfg = (struct session_config){
 		.name = c->name,
 		.mode = c->mode,
-		.accept = c->serve && access_peer_allowed(app, p->key),
+		.accept = access_peer_served(app, p->key),
+		.await_hello = peer_is_person(p),
 		.bench = c->bench,
 		.channels_max = c->max_connections,
 		.connect_timeout_us = TT_S(c->connect_timeout_s),
@@ -38,7 +44,7 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 		cfg->accept = false; /* who cannot prove it is not served */
 }
 
-static void reconfigure(struct peer *p)
+void peer_reconfigure(struct peer *p)
 {
 	struct session_config cfg;
 
@@ -62,6 +68,12 @@ void peers_want(struct app *app)
 	reverse_want(app);
 }
 
+void peers_accept_admins(struct app *app)
+{
+	for (size_t i = 0; i < app->conf->n_admins; i++)
+		peer_accept(app, app->conf->admins[i].key);
+}
+
 void peer_remove(struct peer *p)
 {
 	session_end(p->session, REASON_NOT_ALLOWED);
@@ -78,7 +90,7 @@ size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
 			continue;
 		tt_info(log, "peer %s%s%s is not allowed any more and is removed", p->tag,
 			p->name[0] ? " " : "", p->name);
-		reconfigure(p); /* it is served no more */
+		peer_reconfigure(p); /* it is served no more */
 		peer_remove(p);
 		n++;
 	}
@@ -92,6 +104,6 @@ void peers_reconfigure(struct app *app)
 			p->leaving = false; /* allowed again before it was gone */
 			app_timer_set(app, &p->renew, TT_TIME_NEVER);
 		}
-		reconfigure(p);
+		peer_reconfigure(p);
 	}
 }

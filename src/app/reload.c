@@ -108,6 +108,7 @@ static void apply(struct app *app, const struct conf *before, const struct tt_lo
 
 	forwards_reload(app, log, &tunnels);
 	peers_want(app);
+	peers_accept_admins(app);
 	peers_reconfigure(app);
 	size_t removed = peers_remove_strangers(app, log);
 	size_t nodes = nodes_start(app, before);

@@ -30,6 +30,7 @@ void status_gather(struct status_peer *out, const struct peer *p)
 	session_stats(p->session, &out->session);
 	link_stats(session_link(p->session), &out->link);
 	const char *name = p->name[0] ? p->name : out->session.peer_name;
+	out->person = !out->session.online && peer_is_person(p);
 	snprintf(out->name, sizeof(out->name), name[0] ? "%s (%s)" : "%s%s", name, p->tag);
 }
 
@@ -48,7 +49,7 @@ static const char *path_words(const struct status_peer *p)
 	if (p->peer->path == TOXNET_PATH_NONE)
 		return "offline";
 	if (!p->session.online)
-		return "online, no answer yet";
+		return p->person ? "online, to chat" : "online, no answer yet";
 	return p->peer->path == TOXNET_PATH_UDP ? "direct UDP" : "TCP relay";
 }
 
@@ -80,10 +81,15 @@ static void put_quality(FILE *f, const struct status_peer *p)
 void status_sentence(FILE *f, const struct app *app)
 {
 	struct status_peer p = {.peer = NULL}, ready = {.peer = NULL};
-	unsigned n_ready = 0, n = HASH_COUNT(app->peers);
+	unsigned n_ready = 0, n = 0;
 
 	for (const struct peer *i = app->peers; i; i = i->hh.next) {
-		status_gather(&p, i);
+		struct status_peer next;
+		status_gather(&next, i);
+		if (next.person)
+			continue;
+		n++;
+		p = next;
 		if (p.session.online && n_ready++ == 0)
 			ready = p;
 	}
@@ -106,10 +112,6 @@ void status_sentence(FILE *f, const struct app *app)
 
 static void put_self(FILE *f, const struct app *app)
 {
-	char hex[TT_TOXID_HEX + 1];
-	uint8_t id[TT_TOXID_LEN];
-
-	toxnet_self_id(app->tn, id);
 	fprintf(f, "toxtun %s, up ", stats_role(app));
 	put_duration(f, tt_time_since(app_now(app), app->started_at));
 	fprintf(f, ": ");
@@ -118,6 +120,14 @@ static void put_self(FILE *f, const struct app *app)
 		app->self_path == TOXNET_PATH_UDP   ? "online by UDP"
 		: app->self_path == TOXNET_PATH_TCP ? "online by TCP relays"
 						    : "offline");
+}
+
+static void put_toxid(FILE *f, const struct app *app)
+{
+	char hex[TT_TOXID_HEX + 1];
+	uint8_t id[TT_TOXID_LEN];
+
+	toxnet_self_id(app->tn, id);
 	fprintf(f, "Tox ID        %s\n", tt_hex_encode(id, TT_TOXID_LEN, hex));
 }
 
@@ -196,22 +206,36 @@ static void put_granted(FILE *f, const struct app *app)
 	}
 }
 
-char *status_text(const struct app *app)
+static void put_advice(FILE *f, const struct app *app)
 {
+	char *advice = status_advice(app);
+
+	if (advice && advice[0])
+		fprintf(f, "what is wrong, and what to do:\n%s", advice);
+	free(advice);
+}
+
+char *status_text(const struct app *app, enum status_part part)
+{
+	bool all = part == STATUS_ALL;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
 		return NULL;
-	put_self(f, app);
-	put_peers(f, app);
-	put_tunnels(f, app);
-	put_granted(f, app);
-	char *advice = status_advice(app);
-	if (advice && advice[0])
-		fprintf(f, "what is wrong, and what to do:\n%s", advice);
-	free(advice);
+	if (all || part == STATUS_SELF)
+		put_self(f, app);
+	if (all)
+		put_toxid(f, app);
+	if (all || part == STATUS_PEERS)
+		put_peers(f, app);
+	if (all || part == STATUS_TUNNELS) {
+		put_tunnels(f, app);
+		put_granted(f, app);
+	}
+	if (all || part == STATUS_SELF)
+		put_advice(f, app);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -125,7 +125,8 @@ char *status_advice(const struct app *app)
 	for (const struct peer *i = app->peers; i; i = i->hh.next) {
 		struct status_peer p;
 		status_gather(&p, i);
-		advise_peer(list, app, &p);
+		if (!p.person)
+			advise_peer(list, app, &p);
 	}
 	advise_tunnels(list, app);
 	advise_reasons(list, app);

@@ -12,6 +12,7 @@ struct status_peer {
 	struct session_stats session;
 	struct link_stats link;
 	uint64_t drops;                /* of the peer */
+	bool person;                   /* peer_is_person, who is not waited for */
 	char name[WIRE_NAME_MAX + 16]; /* "office (456789AB)", or the short key alone */
 };
 

@@ -42,6 +42,7 @@ void conf_free(struct conf *c)
 		tt_free(NULL, c->peers[i].secret_file);
 	}
 	tt_free(NULL, c->allow);
+	tt_free(NULL, c->admins);
 	tt_free(NULL, c->targets);
 	tt_free(NULL, c->listens);
 	tt_free(NULL, c->introduced);

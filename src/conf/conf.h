@@ -107,7 +107,9 @@ struct conf {
 	char name[CONF_NAME_MAX + 1];
 	struct tt_peer_id *allow; /* resolved names, keys, Tox IDs */
 	size_t n_allow;
-	bool has_allow;             /* false: whoever holds the Tox ID */
+	bool has_allow;            /* false: whoever holds the Tox ID */
+	struct tt_peer_id *admins; /* owners, who may ask by chat; as allow */
+	size_t n_admins;
 	struct tt_rule *introduced; /* targets that get the PROXY header */
 	size_t n_introduced;
 	struct tt_rule *targets; /* default 127.0.0.0/8:* and [::1]:* when none is given */

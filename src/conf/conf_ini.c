@@ -212,7 +212,8 @@ static void read_introduced(struct ini *p, const char *value)
 
 static void read_server(struct ini *p, const struct line *l)
 {
-	static const char *const keys[] = {"name", "allow", "targets", "listens", "proxy-protocol"};
+	static const char *const keys[] = {
+		"name", "allow", "admin", "targets", "listens", "proxy-protocol"};
 	struct conf *c = p->x.c;
 
 	if (strcmp(l->key, "name") == 0) {
@@ -222,6 +223,8 @@ static void read_server(struct ini *p, const struct line *l)
 			conf_fail(&p->x, "a name has " CONF_NAME_RULE);
 	} else if (strcmp(l->key, "allow") == 0) {
 		conf_allow(&p->x, l->value);
+	} else if (strcmp(l->key, "admin") == 0) {
+		conf_admin(&p->x, l->value);
 	} else if (strcmp(l->key, "targets") == 0) {
 		conf_targets(&p->x, l->value, &c->targets, &c->n_targets);
 	} else if (strcmp(l->key, "listens") == 0) {
@@ -230,7 +233,7 @@ static void read_server(struct ini *p, const struct line *l)
 		read_introduced(p, l->value);
 	} else {
 		unknown_key(p, l, keys, COUNT(keys),
-			"it has name, allow, targets, listens and proxy-protocol");
+			"it has name, allow, admin, targets, listens and proxy-protocol");
 	}
 }
 

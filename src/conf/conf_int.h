@@ -79,6 +79,9 @@ bool conf_servers(struct conf_ctx *x, const char *text);
 /** `allow`: adds all peers of the list. */
 void conf_allow(struct conf_ctx *x, const char *text);
 
+/** The same for `admin`. */
+void conf_admin(struct conf_ctx *x, const char *text);
+
 /** Adds all rules of the list; returns how many items it has. */
 size_t conf_rules(struct conf_ctx *x, const char *text, struct tt_rule **rules, size_t *n);
 /** The same for `targets`, which must not be empty. */

@@ -115,6 +115,15 @@ static void set_allow(struct conf_ctx *x, const struct conf_option *o, const cha
 		conf_allow(x, value);
 }
 
+static void set_admin(struct conf_ctx *x, const struct conf_option *o, const char *value)
+{
+	(void)o;
+	if (value[0] == '\0')
+		conf_fail(x, "admin needs a Tox ID or public key");
+	else
+		conf_admin(x, value);
+}
+
 static void set_bootstrap(struct conf_ctx *x, const struct conf_option *o, const char *value)
 {
 	(void)o;
@@ -305,6 +314,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the forwards (or the TOXID of client)") \
 	LONG("strategy", " failover|spread", 0, set_strategy, strategy, "\n                              of several servers: the first that is there, or each\n                              in turn") \
 	LONG("allow", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_allow, allow, "    (server) only these peers; repeatable") \
+	LONG("admin", " TOXID|PUBKEY", CONF_OPT_REPEAT, set_admin, admins, "    may ask for the state by chat, from any Tox client, and\n                              gets no tunnels for that; repeatable") \
 	LONG("no-bench", "", CONF_OPT_FLAG, set_off, bench, "              (server) do not let peers measure the path to it") \
 	SHORT("k", "kcp-mode", " MODE", 0, set_mode, mode, "         auto (default), default, normal, fast, fast2, fast3") \
 	LONG("connect-timeout", " S", 0, set_seconds, connect_timeout_s, "     seconds to wait for a connection to open (15)") \

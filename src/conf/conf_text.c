@@ -284,9 +284,9 @@ bool conf_servers(struct conf_ctx *x, const char *text)
 	return ok;
 }
 
-void conf_allow(struct conf_ctx *x, const char *text)
+/** Adds all peers of a list; returns how many items it has. */
+static size_t add_peers(struct conf_ctx *x, const char *text, struct tt_peer_id **ids, size_t *n)
 {
-	struct conf *c = x->c;
 	char *copy = conf_strndup(x, text, strlen(text)), *rest = copy, *item;
 	size_t items = 0;
 
@@ -295,17 +295,34 @@ void conf_allow(struct conf_ctx *x, const char *text)
 		items++;
 		if (!conf_peer_ref(x, item, &id))
 			continue;
-		slot = conf_push(x, &c->allow, &c->n_allow, sizeof(*slot));
+		slot = conf_push(x, ids, n, sizeof(*slot));
 		if (!slot)
 			break;
 		*slot = id;
 	}
+	tt_free(NULL, copy);
+	return items;
+}
+
+void conf_allow(struct conf_ctx *x, const char *text)
+{
+	struct conf *c = x->c;
+	size_t items = add_peers(x, text, &c->allow, &c->n_allow);
+
 	/* An empty list lets everybody in, so it must be meant: a stray comma is not. */
-	if (copy && items == 0 && text[0] != '\0')
+	if (items == 0 && text[0] != '\0' && !x->no_memory)
 		conf_fail(x, "allow names nobody; leave it empty to accept whoever holds the Tox "
 			     "ID");
 	c->has_allow = c->has_allow || items > 0;
-	tt_free(NULL, copy);
+}
+
+void conf_admin(struct conf_ctx *x, const char *text)
+{
+	struct conf *c = x->c;
+
+	if (add_peers(x, text, &c->admins, &c->n_admins) == 0 && text[0] != '\0' && !x->no_memory)
+		conf_fail(x, "admin names nobody; leave it out, or give Tox IDs, public keys or "
+			     "names of [peer] sections");
 }
 
 /** Adds all rules of a list; returns how many items it has. */

@@ -87,7 +87,7 @@ class Proc:
 
     started = []  # all of them, in order
 
-    def __init__(self, name, argv, directory, env=None, cwd=None):
+    def __init__(self, name, argv, directory, env=None, cwd=None, stdin=subprocess.DEVNULL):
         self.name = name
         self.argv = [str(a) for a in argv]
         directory.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Proc:
         self.err_path = directory / f"{number:03}-{name}.err"
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.popen = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd,
+                self.argv, stdin=stdin, stdout=out, stderr=err, cwd=cwd,
                 env=env or environment(directory), preexec_fn=die_with_parent)
         self.pid = self.popen.pid
         self.ended_at = None
@@ -382,6 +382,15 @@ def question_and_answer(app, service):
     service.close()
     assert read_to_end(app) == (b"answer", True)
     app.close()
+
+
+def turned_away(port):
+    """True where a connection ends at once with nothing read."""
+    try:
+        with connect(port) as app:
+            return read_to_end(app) == (b"", False)
+    except ConnectionError:
+        return True
 
 
 class Target:

@@ -1,7 +1,7 @@
 """Who is let in: the shared secret and the list of allowed peers."""
 
 import pytest
-from harness import ONLINE_S, PATIENCE, Net, connect, free_port, own_id, read_to_end, wait_until
+from harness import ONLINE_S, PATIENCE, Net, free_port, own_id, turned_away, wait_until
 
 SECRET = "correct horse battery staple"
 
@@ -28,15 +28,6 @@ def client_of(net, name, server, load, args=(), extra=()):
 
 def served(load, port):
     return load.run("echo", port, 61, 1000, check=False, timeout=60 * PATIENCE, idle_s=30)["ok"]
-
-
-def turned_away(port):
-    """True where a connection ends at once with nothing read."""
-    try:
-        with connect(port) as app:
-            return read_to_end(app) == (b"", False)
-    except ConnectionError:
-        return True
 
 
 @pytest.mark.slow

@@ -164,6 +164,7 @@ static void server_section_is_read(void **state)
 			"[server] ; another\r\n"
 			"  name = whttpd\t; not part of it\r\n"
 			"allow = laptop, " KEY_B " " TOXID "\r\n"
+			"admin = " TOXID ", laptop\r\n"
 			"# and another\r\n"
 			"targets = 127.0.0.1:*, [::1]:* 10.0.0.0/8:80-90\r\n"
 			"listens =\r\n"
@@ -187,10 +188,13 @@ static void server_section_is_read(void **state)
 	assert_int_equal(c->allow[0].key[0], 0x0b); /* of the section further down */
 	assert_int_equal(c->allow[1].key[0], 0x6b);
 	assert_true(c->allow[2].has_toxid);
+	assert_int_equal(c->n_admins, 2);
+	assert_true(c->admins[0].has_toxid);
+	assert_int_equal(c->admins[1].key[0], 0x0b);
 	assert_int_equal(c->n_targets, 3);
 	assert_int_equal(c->targets[2].port_last, 90);
 	assert_int_equal(c->n_peers, 1);
-	assert_string_equal(c->peers[0].origin, "t.ini:9");
+	assert_string_equal(c->peers[0].origin, "t.ini:10");
 	assert_true(c->peers[0].has_targets);
 	assert_int_equal(c->peers[0].n_targets, 1);
 	assert_string_equal(c->peers[0].secret_file, "/etc/x;y");
@@ -326,7 +330,7 @@ static void mistakes_of_form_have_their_line(void **state)
 		{"[server]\nname = a\n;\nname = b\n", "t.ini:4",
 			"name is there already, in line 2"},
 		{"[server]\nnme = a\n", "t.ini:2", "did you mean name?"},
-		{"[server]\ncolour = red\n", "t.ini:2", "it has name, allow, targets"},
+		{"[server]\ncolour = red\n", "t.ini:2", "it has name, allow, admin, targets"},
 		{"[node]\nbotstrap = x\n", "t.ini:2", "did you mean bootstrap?"},
 		{"[node]\nudp-port = 5\n", "t.ini:2", "goes into the section [options]"},
 		{"[node]\nzzz = 5\n", "t.ini:2", "it has bootstrap"},
@@ -361,6 +365,8 @@ static void mistakes_of_server_and_peers_have_their_line(void **state)
 		{"[server]\ntargets = 1.2.3.4:70000\n", "t.ini:2", "the port must be"},
 		{"[server]\ntargets = 10.0.0.0/33:1\n", "t.ini:2", "0 to 32"},
 		{"[server]\nallow = ,\n", "t.ini:2", "names nobody"},
+		{"[server]\nadmin = ,\n", "t.ini:2", "admin names nobody"},
+		{"[server]\nadmin = phone\n", "t.ini:2", "no Tox ID (76 hex digits)"},
 		{"[server]\nallow = laptop\n", "t.ini:2", "no Tox ID (76 hex digits)"},
 		{"[server]\nallow = latop\n[peer laptop]\nid=" KEY_A "\n", "t.ini:2",
 			"did you mean laptop?"},
@@ -505,14 +511,15 @@ static void options_override_the_file_and_add_to_its_lists(void **state)
 	(void)state;
 	struct fixture *f = fresh();
 	assert_clean(f, ini(f, "[options]\nkcp-mode = fast\nstats = off\nquiet = yes\n"
-			       "idle-timeout = 7\nno-udp = yes\n"
+			       "idle-timeout = 7\nno-udp = yes\nadmin = " KEY_C "\n"
 			       "[server]\nallow = " KEY_A "\n[peer b]\nid = " KEY_B "\n"
 			       "[node]\nbootstrap = h:1:" KEY_A "\n"
 			       "[client]\nx = 1:h:2:" KEY_A "\n"));
 	assert_false(f->c->stats_on);
 	assert_int_equal(f->c->log_level, TT_LOG_ERROR);
-	assert_clean(f, args(f, "server -k fast3 --stats 9000 -v --allow b --idle-timeout 8 "
-				"-b i:2:" KEY_B " --to b -L 3:h:4"));
+	assert_clean(
+		f, args(f, "server -k fast3 --stats 9000 -v --allow b --admin b --idle-timeout 8 "
+			   "-b i:2:" KEY_B " --to b -L 3:h:4"));
 	assert_clean(f, conf_finish(f->c, &f->d));
 	struct conf *c = f->c;
 	assert_int_equal(c->mode, TT_MODE_FAST3);
@@ -522,6 +529,8 @@ static void options_override_the_file_and_add_to_its_lists(void **state)
 	assert_int_equal(c->log_level, TT_LOG_DEBUG);
 	assert_int_equal(c->n_allow, 2);
 	assert_int_equal(c->allow[1].key[0], 0x6b);
+	assert_int_equal(c->n_admins, 2);
+	assert_int_equal(c->admins[1].key[0], 0x6b);
 	assert_int_equal(c->idle_timeout_s, 8);
 	assert_int_equal(c->n_nodes, 2);
 	assert_int_equal(c->n_forwards, 2);
@@ -752,6 +761,7 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"ping 1234", "", "is no Tox ID"},
 		{"ping " KEY_A "000000000001", "", "checksum is wrong"},
 		{"server --allow=", "--allow", "needs a Tox ID"},
+		{"server --admin=", "--admin", "admin needs a Tox ID"},
 		{"server --drain-timeout soon", "--drain-timeout", "0 to 86400 seconds"},
 		{"server --udp-port 0", "--udp-port", "the UDP port must be"},
 		{"server --udp-port 5:x", "--udp-port", "the last UDP port"},
@@ -912,7 +922,7 @@ static void help_names_every_option_in_even_columns(void **state)
 		"quiet", "log-format", "version", "help", "id-file", "qr", "count", "no-bench",
 		"seconds", "json", "passphrase-file", "drain-timeout", "set-passphrase",
 		"remove-passphrase", "new-passphrase-file", "dynamic-forward", "stdio-forward",
-		"socks-login-file"};
+		"socks-login-file", "admin"};
 	const char *usage = conf_usage();
 	char text[40];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -80,13 +80,20 @@ static void print_rights(const struct conf *c, const struct conf_peer *p)
 	}
 }
 
-static void print_peer(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+/* Its name, where it has one, and its key. Returns its section. */
+static const struct conf_peer *print_key(const struct conf *c, const uint8_t key[TT_KEY_LEN])
 {
 	const struct conf_peer *p = section_of(c, key);
 	char hex[TT_KEY_HEX + 1];
 
-	printf("  %s%s%s", p ? p->name : "", p ? " " : "", tt_hex_encode(key, TT_KEY_LEN, hex));
-	print_rights(c, p);
+	printf("%s%s%s", p ? p->name : "", p ? " " : "", tt_hex_encode(key, TT_KEY_LEN, hex));
+	return p;
+}
+
+static void print_peer(const struct conf *c, const uint8_t key[TT_KEY_LEN])
+{
+	printf("  ");
+	print_rights(c, print_key(c, key));
 }
 
 /* What each peer gets in the end, after all keys of the file that say something about it. */
@@ -113,6 +120,15 @@ static void print_server(const struct conf *c)
 		printf("  measurements of peers are not answered\n");
 }
 
+static void print_admins(const struct conf *c)
+{
+	for (size_t i = 0; i < c->n_admins; i++) {
+		printf("admin ");
+		print_key(c, c->admins[i].key);
+		printf(" may ask by chat\n");
+	}
+}
+
 static void print_forward(const struct conf_forward *f)
 {
 	char place[CONF_PLACE_MAX], target[CONF_PLACE_MAX], tag[9];
@@ -131,6 +147,7 @@ int cli_check(struct conf *conf, const struct tt_log *log)
 
 	if (conf->serve)
 		print_server(conf);
+	print_admins(conf);
 	for (size_t i = 0; i < conf->n_forwards; i++)
 		print_forward(&conf->forwards[i]);
 	if (conf->default_nodes)

@@ -57,6 +57,7 @@ int cli_server(struct conf *conf, const struct tt_log *log)
 		goto out;
 	peers_restore(app);
 	peers_want(app);
+	peers_accept_admins(app);
 	control_start(app, dir);
 	rc = app_run(app);
 out:
