@@ -89,6 +89,8 @@ need_test() {
 	program_or_package binutils nm
 	program_or_package systemd systemd-analyze
 	program_or_package prometheus promtool
+	program_or_package toxic toxic
+	program_or_package tmux tmux
 	/usr/bin/python3 -c 'import seccomp' 2>/dev/null || missing="$missing python3-seccomp"
 }
 

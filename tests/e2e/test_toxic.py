@@ -1,0 +1,110 @@
+"""A server is asked by chat from a Tox client as people have one: Debian's toxic, in a terminal.
+
+toxic is told of our node only. It runs in the tests' namespace, from where it could reach no other,
+and without the list of public nodes that it would fetch.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+from harness import ONLINE_S, PATIENCE, Net, Proc, environment, wait_until
+
+pytestmark = [pytest.mark.isolated, pytest.mark.slow] + [
+    pytest.mark.skipif(not shutil.which(p), reason=f"{p} is not there: apt-get install {p}")
+    for p in ("toxic", "tmux")]
+
+
+class Toxic:
+    """The program in a tmux of its own, whose keys and screen are ours."""
+
+    def __init__(self, net):
+        self.home = net.directory / "toxic"
+        self.home.mkdir()
+        self.env = {**environment(self.home), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        (self.home / "nodes.json").write_text(self.nodes(net), encoding="utf-8")
+        (self.home / "toxic.conf").write_text(
+            "ui = { alerts = false; nodelist_update_freq = 0; };\n", encoding="utf-8")
+        self.server = Proc("tmux", self.argv("-f", "/dev/null", "-D"), self.home, env=self.env)
+        wait_until("tmux", (self.home / "tmux").exists, 10 * PATIENCE)
+        self.tmux("new-session", "-d", "-x", "100", "-y", "30", "toxic", "-f",
+                  self.home / "profile.tox", "-n", self.home / "nodes.json",
+                  "-c", self.home / "toxic.conf")
+
+    @staticmethod
+    def nodes(net):
+        """Its reader wants this form to the letter: no blanks, and these keys in this order."""
+        host, port, key = net.node_arg.split(":")
+        node = {"ipv4": host, "ipv6": "-", "port": int(port), "tcp_ports": [int(port)],
+                "public_key": key, "maintainer": "-", "location": "-", "status_udp": True,
+                "status_tcp": True, "version": "-", "motd": "-", "last_ping": int(time.time())}
+        return json.dumps({"last_scan": int(time.time()), "last_refresh": int(time.time()),
+                           "nodes": [node]}, separators=(",", ":"))
+
+    def argv(self, *args):
+        return ["tmux", "-S", self.home / "tmux", *args]
+
+    def tmux(self, *args):
+        return subprocess.run(self.argv(*args), env=self.env, check=True, capture_output=True,
+                              text=True, timeout=10 * PATIENCE).stdout
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p", "-J")
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+        self.tmux("send-keys", "Enter")
+
+    def see(self, pattern, timeout=10 * PATIENCE):
+        """Waits for it on the screen and returns the match."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        try:
+            return wait_until(pattern, lambda: compiled.search(self.screen()), timeout, 0.2)
+        except AssertionError:
+            raise AssertionError(f"{pattern} is not on the screen:\n{self.screen()}") from None
+
+    def stop(self):
+        self.tmux("kill-server")
+        self.server.wait_exit(10 * PATIENCE)
+
+
+@pytest.fixture
+def net(directory):
+    n = Net(directory / "toxic", "toxic-node")
+    yield n
+    n.close()
+
+
+@pytest.fixture
+def toxic(net):
+    t = Toxic(net)
+    yield t
+    t.stop()
+
+
+def test_toxic_asks_and_is_answered(net, toxic):
+    toxic.see("like to encrypt it")
+    toxic.type("n")
+    toxic.see("^Welcome to Toxic")
+    toxic.type("/myid")
+    own = toxic.see("[0-9A-F]{76}").group(0)
+    server = net.server("toxic-server", ini=f"[server]\nadmin = {own}\n")
+    toxic.type(f"/add {server.toxid}")
+    toxic.see("^Friend request sent")
+    toxic.see(" has come online", ONLINE_S)
+    toxic.tmux("send-keys", "C-p")  # to its contacts, of which there is one
+    toxic.see("> o toxtun")
+    toxic.tmux("send-keys", "Enter")
+    toxic.see(rf"{{{server.toxid[:6]}}}")
+    for question, answer in (
+            ("Status", r"toxtun: toxtun server, up \d+ s: .*\n *this machine online by "),
+            ("peers", rf"toxtun: peer {own[:8]}: online, to chat; 0 connections"),
+            ("tunnels", "toxtun: no tunnels"),
+            ("how are you?", "toxtun: I do not know that; say help")):
+        toxic.type(question)
+        toxic.see(answer)
+    said = re.findall(r"^\d\d:\d\d - (.*?): ", toxic.screen(), re.MULTILINE)
+    assert said == ["Toxic User", "toxtun"] * 4, toxic.screen()
