@@ -28,6 +28,8 @@
 /* Friend requests of anybody that are accepted: at once, then one every so often. */
 #define ACCEPT_BURST 64
 #define ACCEPT_INTERVAL TT_S(1)
+#define REFUSE_BURST 64
+#define REFUSE_INTERVAL TT_MS(200)
 /* Friend requests that are refused: log lines at once, then one every so often. */
 #define REQUEST_LOG_BURST 10
 #define REQUEST_LOG_INTERVAL TT_S(10)
@@ -212,6 +214,8 @@ int app_new(
 	app->conf = conf;
 	app->log = log;
 	app->accepts = (struct tt_ratelimit){.burst = ACCEPT_BURST, .interval_us = ACCEPT_INTERVAL};
+	app->refusals =
+		(struct tt_ratelimit){.burst = REFUSE_BURST, .interval_us = REFUSE_INTERVAL};
 	app->request_log = app->udp_log = (struct tt_ratelimit){
 		.burst = REQUEST_LOG_BURST, .interval_us = REQUEST_LOG_INTERVAL};
 	app->snd_budget.cap = app->rcv_budget.cap = BUFFER_MAX;

@@ -105,7 +105,7 @@ struct app {
 	uint64_t limited_requests; /* of them, because there were too many, or too many at once */
 	uint64_t
 		limited_lines; /* log lines about requests, paths and flows that were not written */
-	struct tt_ratelimit accepts, request_log, udp_log;
+	struct tt_ratelimit accepts, refusals, request_log, udp_log;
 };
 
 /**

@@ -303,6 +303,10 @@ void peer_on_request(
 		why = judge_stranger(app);
 	if (why) {
 		app->refused_requests++;
+		/* it is judged anew when it asks again: with the right secret, or allowed meanwhile
+		 */
+		if (tt_ratelimit_take(&app->refusals, app_now(app)))
+			toxnet_request_forget(app->tn, key);
 		if (tt_ratelimit_take(&app->request_log, app_now(app)))
 			tt_warn(app->log, "refused peer=%s: %s", hex, why);
 		else

@@ -212,6 +212,11 @@ int toxnet_friend_add(struct toxnet *tn, const struct tt_peer_id *id, const uint
 int toxnet_friend_accept(struct toxnet *tn, const uint8_t key[TT_KEY_LEN], uint32_t *friend_number);
 /** TT_OK or TT_ENOENT. Events about the friend that are still queued are forgotten. */
 int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number);
+/**
+ * toxcore reports only one request of each of the last 32 strangers (MAX_RECEIVED_STORED of its
+ * friend_requests.h). After this it reports the next one of this key, who is no friend, as well.
+ */
+void toxnet_request_forget(struct toxnet *tn, const uint8_t key[TT_KEY_LEN]);
 /** TOXNET_NO_FRIEND when nobody has this key. */
 uint32_t toxnet_friend_find(const struct toxnet *tn, const uint8_t key[TT_KEY_LEN]);
 size_t toxnet_friend_count(const struct toxnet *tn);

@@ -89,6 +89,16 @@ int toxnet_friend_remove(struct toxnet *tn, uint32_t friend_number)
 	return TT_OK;
 }
 
+/* Who is deleted as a friend may ask again: no other call of toxcore's says so. */
+void toxnet_request_forget(struct toxnet *tn, const uint8_t key[TT_KEY_LEN])
+{
+	if (is_self(tn, key) || toxnet_friend_find(tn, key) != TOXNET_NO_FRIEND)
+		return;
+	uint32_t number = tox_friend_add_norequest(tn->tox, key, NULL);
+	if (number != UINT32_MAX)
+		tox_friend_delete(tn->tox, number, NULL);
+}
+
 uint32_t toxnet_friend_find(const struct toxnet *tn, const uint8_t key[TT_KEY_LEN])
 {
 	Tox_Err_Friend_By_Public_Key err;

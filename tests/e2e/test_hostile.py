@@ -40,7 +40,7 @@ ATTACKS = {
     "collide": ("connections", "total"),
     "replay": ("data", "segments_duplicate"),
     "open": ("connections", "ok"),
-    "half-open": ("connections", "err"),
+    "half-open": ("connections", "total"),
     "deaf": ("connections", "ok"),
     "window": ("connections", "total"),
     "fins": ("close_reasons", "protocol_error"),

@@ -1,5 +1,7 @@
 """Who is let in: the shared secret and the list of allowed peers."""
 
+import signal
+
 import pytest
 from harness import ONLINE_S, PATIENCE, Net, free_port, own_id, turned_away, wait_until
 
@@ -92,5 +94,36 @@ def test_only_allowed_peers_get_in(net, load):
     server = net.server("allow-server", ini=f"[server]\nallow = {'11' * 31}01\n")
     server.wait_for(f"peer {friend[:8]} is not allowed any more", 10, read=server.err)
     assert server.stats()["peers"] == []
+    client.stop()
+    server.stop()
+
+
+@pytest.mark.slow
+def test_who_was_refused_gets_in_once_it_may(net, load):
+    """toxcore reports a stranger's request once only; a second chance must not depend on that."""
+    good = secret_file(net, "second", SECRET)
+    server = net.server("second-server", args=["--secret-file", good])
+    client, port = client_of(net, "second", server, load,
+                             ["--secret-file", secret_file(net, "mistyped", SECRET + "?")])
+    server.wait_for(r"refused peer=\w+: it does not know the secret", ONLINE_S, read=server.err)
+    client.stop()
+    client, port = client_of(net, "second", server, load, ["--secret-file", good])
+    client.wait_online()
+    assert served(load, port)
+    client.stop()
+    server.stop()
+
+
+@pytest.mark.slow
+def test_stranger_that_is_allowed_at_reload_gets_in(net, load):
+    allowed = "[server]\nallow = {}\n"
+    server = net.server("reload-server", ini=allowed.format("11" * 31 + "01"))
+    client, port = client_of(net, "newcomer", server, load)
+    refused = server.wait_for(r"refused peer=(\w+): not in the list", ONLINE_S, read=server.err)
+    (net.directory / "reload-server.ini").write_text(
+        allowed.format(refused.group(1)), encoding="ascii")
+    server.signal(signal.SIGHUP)
+    client.wait_online()
+    assert served(load, port)
     client.stop()
     server.stop()
