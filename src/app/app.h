@@ -73,7 +73,7 @@ struct app {
 	struct session_slots slots;               /* ... and how many channels there may be */
 	size_t n_conns, conns_max;                /* see fd_limit.h */
 	struct tt_ratelimit fd_log;
-	size_t n_udp_flows, n_udp_targets; /* flows of either side; those of them with a socket */
+	size_t n_udp_flows, n_udp_sockets; /* flows of either side; sockets for some of them */
 	size_t n_timers;
 
 	/* memory.c */

@@ -32,7 +32,7 @@ void fd_limit_init(struct app *app)
 
 static size_t used(const struct app *app)
 {
-	return app->n_conns + app->n_udp_targets;
+	return app->n_conns + app->n_udp_sockets;
 }
 
 bool fd_limit_room(struct app *app)

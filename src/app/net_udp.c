@@ -1,7 +1,6 @@
 #include "net_udp.h"
 
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net.h"
@@ -27,17 +26,54 @@ static int udp_socket(const struct tt_addr *addr)
 	return fd;
 }
 
-int net_udp_bind(const struct tt_addr *addr, uint16_t port, bool v6_only)
+/* One that learns which of our addresses is asked. */
+static int server_socket(const struct tt_addr *addr)
 {
 	int fd = udp_socket(addr), one = 1;
 
+	if (fd >= 0 && addr->family == 4)
+		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
+	else if (fd >= 0)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+	return fd;
+}
+
+int net_udp_bind(const struct tt_addr *addr, uint16_t port, bool v6_only)
+{
+	int fd = server_socket(addr);
+
 	if (fd < 0)
 		return -1;
-	if (addr->family == 4)
-		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
-	else
-		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
 	return net_bind(fd, addr, port, v6_only) == 0 ? fd : net_fail_close(fd);
+}
+
+int net_udp_bind_beside(int stream)
+{
+	struct sockaddr_storage ss = {0};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ss;
+	socklen_t len = sizeof(ss);
+	uint16_t port;
+
+	if (getsockname(stream, (struct sockaddr *)&ss, &len) != 0)
+		return -1;
+	struct tt_addr addr = net_addr_of(&ss, &port);
+	uint32_t scope = ss.ss_family == AF_INET6 ? v6->sin6_scope_id : 0;
+	int fd = server_socket(&addr);
+	if (fd < 0)
+		return -1;
+	/* The family is that of addr: IPv4 for an IPv6 socket that is reached by IPv4. */
+	len = net_sockaddr(&addr, 0, &ss);
+	if (addr.family == 6)
+		v6->sin6_scope_id = scope; /* of a link-local address */
+	return bind(fd, (struct sockaddr *)&ss, len) == 0 ? fd : net_fail_close(fd);
+}
+
+struct tt_addr net_udp_source(const struct net_udp_peer *p, uint16_t *port)
+{
+	struct sockaddr_storage ss = {0};
+
+	memcpy(&ss, &p->from, sizeof(p->from));
+	return net_addr_of(&ss, port);
 }
 
 int net_udp_connect(const struct tt_addr *addr, uint16_t port)
@@ -99,16 +135,15 @@ static void put_pktinfo(struct msghdr *msg, int level, int type, const void *inf
 	memcpy(CMSG_DATA(c), info, len);
 }
 
-int net_udp_send(int fd, const struct net_udp_peer *to, const uint8_t *data, size_t len)
+int net_udp_send(int fd, const struct net_udp_peer *to, struct iovec *iov, size_t n)
 {
 	union control control;
-	struct iovec iov = {(void *)data, len};
 	struct net_udp_peer name = *to;
 	bool v4 = to->from.any.sa_family == AF_INET;
 	struct msghdr msg = {.msg_name = &name.from,
 		.msg_namelen = v4 ? sizeof(name.from.v4) : sizeof(name.from.v6),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
+		.msg_iov = iov,
+		.msg_iovlen = n,
 		.msg_control = &control};
 
 	memset(&control, 0, sizeof(control));

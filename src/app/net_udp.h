@@ -4,7 +4,9 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "tt_addr.h"
 
@@ -31,10 +33,16 @@ int net_udp_bind(const struct tt_addr *addr, uint16_t port, bool v6_only);
 /** The same, connected: it takes datagrams of this address only, and tells ICMP errors. */
 int net_udp_connect(const struct tt_addr *addr, uint16_t port);
 
+/** As net_udp_bind, at the address that a connected stream has here, and any port. */
+int net_udp_bind_beside(int stream);
+
+/** Whom the datagram is from. */
+struct tt_addr net_udp_source(const struct net_udp_peer *p, uint16_t *port);
+
 /** Receives into buf (NET_UDP_MAX bytes); the length, or -1 with errno. */
 ssize_t net_udp_recv(int fd, uint8_t *buf, struct net_udp_peer *from);
 
-/** Sends a datagram back. 0, or -1 with errno: it was not sent. */
-int net_udp_send(int fd, const struct net_udp_peer *to, const uint8_t *data, size_t len);
+/** Sends a datagram back, in n pieces. 0, or -1 with errno: it was not sent. */
+int net_udp_send(int fd, const struct net_udp_peer *to, struct iovec *iov, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 /**
  * UDP forwards. Where we listen (udp_entry.c) each address that sends to us is a flow, a channel of
  * datagrams to the forward's server. Where we serve (udp_target.c) each flow of a peer has a socket
- * of its own, connected to the target.
+ * of its own, connected to the target. The proxy has flows too, see udp_associate.h.
  */
 #ifndef UDP_H
 #define UDP_H
@@ -32,7 +32,7 @@ void udp_on_action(struct app *app, struct peer *p, const struct session_action 
 void udp_targets_close(struct app *app);
 
 /* the two halves of udp_on_action */
-void udp_entry_on_action(struct app *app, struct peer *p, const struct session_action *a);
+void udp_flows_on_action(struct app *app, struct peer *p, const struct session_action *a);
 void udp_target_on_action(struct app *app, struct peer *p, const struct session_action *a);
 
 #endif

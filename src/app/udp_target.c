@@ -53,7 +53,7 @@ static struct udp_target *target_new(struct app *app, struct channel *ch)
 		t->next->prev = t;
 	app->udp_targets = t;
 	app->n_udp_flows++;
-	app->n_udp_targets++;
+	app->n_udp_sockets++;
 	channel_set_user(ch, t);
 	return t;
 }
@@ -71,7 +71,7 @@ static void target_free(struct udp_target *t)
 	if (t->next)
 		t->next->prev = t->prev;
 	app->n_udp_flows--;
-	app->n_udp_targets--;
+	app->n_udp_sockets--;
 	free(t->addrs);
 	free(t->last);
 	free(t);
