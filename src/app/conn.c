@@ -11,6 +11,7 @@
 #include "net.h"
 #include "proxy.h"
 #include "tt_err.h"
+#include "udp_associate.h"
 
 static void conn_ready(void *user, unsigned events);
 static void conn_timeout(struct app *app, void *owner);
@@ -74,6 +75,7 @@ void conn_free(struct conn *c, bool hard)
 	conn_dial_free(c->dial);
 	bench_service_free(c->service);
 	proxy_free(c->proxy);
+	udp_associate_free(c->associate);
 	forward_unref(c->forward);
 	app_timer_drop(app, &c->timer);
 	if (c->prev)
@@ -93,6 +95,17 @@ void conns_close(struct app *app)
 		if (c->channel)
 			channel_set_user(c->channel, NULL);
 		conn_free(c, true);
+	}
+}
+
+void conns_end_associations(struct app *app, const struct forward *forward)
+{
+	struct conn *next;
+
+	for (struct conn *c = app->conns; c; c = next) {
+		next = c->next;
+		if (c->associate && c->forward == forward)
+			conn_free(c, false);
 	}
 }
 
@@ -354,7 +367,7 @@ static void conn_ready(void *user, unsigned events)
 {
 	struct conn *c = user;
 
-	if (c->proxy && !c->channel)
+	if (c->associate || (c->proxy && !c->channel))
 		conn_proxy_ready(c);
 	else
 		conn_pump(c, events);

@@ -56,6 +56,9 @@ void conns_retry_waiting(struct app *app);
  * where there is one. */
 void conns_leave_silent(struct app *app);
 
+/** Ends the associations for datagrams that came by this forward, and their connections. */
+void conns_end_associations(struct app *app, const struct forward *forward);
+
 /** Closes all of them at once; their channels are their sessions' business. */
 void conns_close(struct app *app);
 

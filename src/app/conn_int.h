@@ -28,6 +28,7 @@ struct conn {
 	struct dial *dial;       /* accepter, until it is connected */
 	struct bench_service *service; /* accepter: at the other end of fd, in place of a target */
 	struct proxy *proxy;           /* opener, until it is open: asks the application where to */
+	struct udp_associate *associate; /* opener: in place of a channel */
 	conn_answer
 		*answer; /* opener: how the application is told of its opening; NULL: not at all */
 	struct loop_watch *watch;
@@ -65,7 +66,8 @@ void conn_request(struct conn *c);
 /* conn_pump.c: moves what can be moved in both directions. `events` are those of the watch. */
 void conn_pump(struct conn *c, unsigned events);
 
-/* conn_proxy.c: until there is a channel. The connection may be gone afterwards. */
+/* conn_proxy.c: until there is a channel, or always where there is an association. The connection
+ * may be gone afterwards. */
 void conn_proxy_start(struct conn *c);
 void conn_proxy_ready(struct conn *c);
 /* Tells the application that it is open (REASON_NONE), or why not. */

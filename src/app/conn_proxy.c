@@ -7,6 +7,7 @@
 #include "forward.h"
 #include "proxy.h"
 #include "tt_err.h"
+#include "udp_associate.h"
 
 /* Bytes behind the handshake that are thrown away where it has failed. */
 #define DISCARD_MAX 65536
@@ -49,9 +50,44 @@ void conn_proxy_start(struct conn *c)
 	app_timer_set(c->app, &c->timer, app_now(c->app) + TT_S(c->app->conf->connect_timeout_s));
 }
 
+/* From now on the connection says only how long it shall last. */
+static void associate(struct conn *c)
+{
+	int one = 1;
+	int rc = udp_associate_new(&c->associate, c->app, c->forward, c->proxy, c->fd);
+
+	if (rc != TT_OK)
+		proxy_answer(c->proxy, REASON_LIMIT);
+	if (!flush(c) || rc != TT_OK) {
+		discard(c->fd);
+		conn_free(c, false);
+		return;
+	}
+	/* An application that has vanished would keep its association for ever. */
+	setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	app_timer_set(c->app, &c->timer, TT_TIME_NEVER);
+	proxy_free(c->proxy);
+	c->proxy = NULL;
+}
+
+/* Bytes have no meaning here; its end does. */
+static void associated_ready(struct conn *c)
+{
+	uint8_t buf[2048];
+	ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+		conn_free(c, false);
+}
+
 void conn_proxy_ready(struct conn *c)
 {
 	uint8_t buf[2048];
+
+	if (c->associate) {
+		associated_ready(c);
+		return;
+	}
 	/* Looked at first, taken afterwards: what follows the handshake stays in the socket. */
 	ssize_t n = recv(c->fd, buf, sizeof(buf), MSG_PEEK);
 
@@ -72,6 +108,9 @@ void conn_proxy_ready(struct conn *c)
 	case PROXY_REQUEST:
 		conn_set_interest(c, 0);
 		conn_request(c);
+		break;
+	case PROXY_ASSOCIATE:
+		associate(c);
 		break;
 	case PROXY_OVER:
 		log_refused(c);

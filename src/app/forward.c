@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn.h"
 #include "listener.h"
 #include "reverse.h"
 #include "tt_err.h"
@@ -56,6 +57,8 @@ static void take_out(struct app *app, struct forward *f)
 		reverse_cancel(app, f);
 	else
 		listener_close(app, f);
+	if (f->conf.socks)
+		conns_end_associations(app, f);
 	forward_unref(f);
 }
 
@@ -159,6 +162,7 @@ void forward_cancel(struct app *app, struct forward *f, const struct tt_log *log
 {
 	tt_info(log, "tunnel %s: closed; %s", f->conf.name,
 		f->conf.proto == CONF_UDP ? "its UDP flows have ended"
+		: f->conf.socks           ? "connections that are open stay, UDP associations end"
 					  : "connections that are open stay");
 	take_out(app, f);
 }

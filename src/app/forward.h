@@ -26,7 +26,7 @@ struct forward {
  */
 int forwards_open(struct app *app);
 
-/** Stops listening for all of them. Their connections stay, UDP flows end. */
+/** Stops listening for all of them. Their connections stay; UDP flows end, and associations. */
 void forwards_close(struct app *app);
 
 /**
@@ -36,7 +36,8 @@ void forwards_close(struct app *app);
  */
 int forward_add(struct app *app, const struct conf_forward *conf, const struct tt_log *log);
 
-/** Closes it: its listeners end, its connections stay; UDP flows, which share its socket, end. */
+/** Closes it: its listeners end, its connections stay; UDP flows end, and associations, by which
+ * others could still be opened. */
 void forward_cancel(struct app *app, struct forward *f, const struct tt_log *log);
 
 /** The one of this name, NULL when there is none. */

@@ -308,7 +308,7 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	GROUP("Tunnels") \
 	SHORT("L", "local-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "    [BIND:]PORT:HOST:HOSTPORT as in ssh, with /udp behind\n                              it for UDP; repeatable") \
 	SHORT("R", "remote-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_forward, command, "   the other way: the server listens, we connect") \
-	SHORT("D", "dynamic-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_dynamic, command, "  [BIND:]PORT of a SOCKS5 and HTTP CONNECT proxy whose\n                              connections leave from the server; repeatable") \
+	SHORT("D", "dynamic-forward", " SPEC", CONF_OPT_ARGS | CONF_OPT_REPEAT, set_dynamic, command, "  [BIND:]PORT of a SOCKS5 (TCP and UDP) and HTTP CONNECT\n                              proxy that leads out at the server; repeatable") \
 	LONG("socks-login-file", " FILE", 0, set_path, socks_login_file, " the USER:PASSWORD that -D asks for") \
 	SHORT("W", "stdio-forward", " HOST:PORT", CONF_OPT_ARGS, set_stdio, stdio, "\n                              standard input and output to this target, as ssh's\n                              ProxyCommand wants it: -W %h:%p client TOXID") \
 	LONG("to", " TOXID", CONF_OPT_ARGS, set_to, target, "              server of the forwards (or the TOXID of client)") \

@@ -33,6 +33,7 @@ const char *dgram_drop_name(enum dgram_drop why)
 		[DGRAM_DROP_SOCKET] = "socket",
 		[DGRAM_DROP_NO_PEER] = "no_peer",
 		[DGRAM_DROP_LIMIT] = "limit",
+		[DGRAM_DROP_PROXY] = "proxy",
 	};
 	return names[why];
 }

@@ -31,6 +31,7 @@ enum dgram_drop {
 	DGRAM_DROP_SOCKET,     /* from the peer: the local socket did not take it */
 	DGRAM_DROP_NO_PEER,    /* to the peer: it is not online, or cannot do UDP */
 	DGRAM_DROP_LIMIT,      /* too many flows */
+	DGRAM_DROP_PROXY,      /* to the peer: not as the proxy takes them */
 	DGRAM_DROP_COUNT
 };
 

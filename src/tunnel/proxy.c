@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "tt_addr.h"
 #include "tt_err.h"
 #include "tt_mem.h"
 
@@ -14,9 +13,7 @@
 #define METHOD_LOGIN 2
 #define METHOD_UNACCEPTABLE 0xff
 #define COMMAND_CONNECT 1
-#define ADDRESS_V4 1
-#define ADDRESS_NAME 3
-#define ADDRESS_V6 4
+#define COMMAND_UDP_ASSOCIATE 3
 #define REPLY_GENERAL_FAILURE 1
 #define REPLY_COMMAND_NOT_SUPPORTED 7
 #define REPLY_ADDRESS_NOT_SUPPORTED 8
@@ -63,6 +60,15 @@ const char *proxy_target(const struct proxy *p, uint16_t *port)
 	return p->host;
 }
 
+uint16_t proxy_source_port(const struct proxy *p, const struct tt_addr *client)
+{
+	static const struct tt_addr any_v4 = {.family = 4}, any_v6 = {.family = 6};
+	bool own = tt_addr_equal(&p->source, client) || tt_addr_equal(&p->source, &any_v4) ||
+		   tt_addr_equal(&p->source, &any_v6);
+
+	return own ? p->port : 0;
+}
+
 void proxy_put(struct proxy *p, const void *data, size_t len)
 {
 	if (len > sizeof(p->out) - p->out_len)
@@ -78,34 +84,6 @@ bool proxy_same(const char *a, const char *b, size_t len)
 	for (size_t i = 0; i < len; i++)
 		difference |= (unsigned)(a[i] ^ b[i]);
 	return difference == 0;
-}
-
-static bool name_byte(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '.' || c == '_';
-}
-
-bool proxy_set_host(struct proxy *p, const char *text, size_t len)
-{
-	struct tt_addr address;
-
-	if (len == 0 || len > TT_HOST_MAX)
-		return false;
-	memcpy(p->host, text, len);
-	p->host[len] = '\0';
-	if (strlen(p->host) == len && tt_addr_parse(p->host, &address) == TT_OK) {
-		if (p->host[0] == '[') {
-			memmove(p->host, p->host + 1, len - 2);
-			p->host[len - 2] = '\0';
-		}
-		return true;
-	}
-	for (size_t i = 0; i < len; i++) {
-		if (!name_byte((uint8_t)text[i]))
-			return false;
-	}
-	return true;
 }
 
 /* ---- SOCKS ---- */
@@ -151,33 +129,23 @@ static void take_login(struct proxy *p)
 		p->state = PROXY_OVER;
 }
 
-/* The host of a request; false when it cannot be one. */
-static bool take_host(struct proxy *p)
-{
-	const uint8_t *m = p->message;
-	char text[TT_ADDR_TEXT_MAX];
-	struct tt_addr address;
-
-	if (m[3] == ADDRESS_NAME)
-		return proxy_set_host(p, (const char *)m + 5, m[4]);
-	address = m[3] == ADDRESS_V4 ? tt_addr_v4(m + 4) : tt_addr_v6(m + 4);
-	tt_addr_format(&address, text);
-	return proxy_set_host(p, text, strlen(text));
-}
-
 static void take_request(struct proxy *p)
 {
-	const uint8_t *m = p->message;
+	const uint8_t *m = p->message, *address = m + 3;
 
-	p->port = (uint16_t)(m[p->have - 2] << 8 | m[p->have - 1]);
-	if (m[0] != SOCKS5)
+	p->port = proxy_address_port(address);
+	if (m[0] != SOCKS5) {
 		refuse(p, REPLY_GENERAL_FAILURE);
-	else if (m[1] != COMMAND_CONNECT)
+	} else if (m[1] == COMMAND_UDP_ASSOCIATE) {
+		p->source = proxy_address_ip(address);
+		p->state = PROXY_ASSOCIATE;
+	} else if (m[1] != COMMAND_CONNECT) {
 		refuse(p, REPLY_COMMAND_NOT_SUPPORTED);
-	else if (!take_host(p) || p->port == 0)
+	} else if (!proxy_address_host(address, p->host) || p->port == 0) {
 		refuse(p, REPLY_GENERAL_FAILURE);
-	else
+	} else {
 		p->state = PROXY_REQUEST;
+	}
 }
 
 /* How long the message is, as far as its first bytes tell; 0: it has no end that we know. */
@@ -195,10 +163,7 @@ static size_t message_length(const struct proxy *p)
 	default: /* STAGE_REQUEST */
 		if (p->have < 5)
 			return 5;
-		return m[3] == ADDRESS_V4     ? 10
-		       : m[3] == ADDRESS_V6   ? 22
-		       : m[3] == ADDRESS_NAME ? 7u + m[4]
-					      : 0;
+		return proxy_address_length(m + 3) ? 3 + proxy_address_length(m + 3) : 0;
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "reason.h"
+#include "tt_addr.h"
 
 #define PROXY_LOGIN_MAX 511  /* "USER:PASSWORD", each of at most 255 bytes */
 #define PROXY_OUTPUT_MAX 768 /* the longest text for the application */
@@ -19,9 +20,11 @@
 struct proxy;
 
 enum proxy_state {
-	PROXY_MORE,    /* the application has to go on */
-	PROXY_REQUEST, /* it has said where to: proxy_target, and then proxy_answer */
-	PROXY_OVER,    /* answered: with a failure, nothing follows the output */
+	PROXY_MORE,      /* the application has to go on */
+	PROXY_REQUEST,   /* it has said where to: proxy_target, and then proxy_answer */
+	PROXY_ASSOCIATE, /* it wants to send datagrams (proxy_udp.h): proxy_source_port, and then
+			    proxy_associated, or proxy_answer with why not */
+	PROXY_OVER,      /* answered: with a failure, nothing follows the output */
 };
 
 /**
@@ -43,7 +46,19 @@ size_t proxy_output(struct proxy *p, uint8_t *dst);
 /** In PROXY_REQUEST: name or numeric address without brackets, owned by p, and port. */
 const char *proxy_target(const struct proxy *p, uint16_t *port);
 
-/** In PROXY_REQUEST: the connection is open (REASON_NONE), or why it cannot be. */
+/** In PROXY_REQUEST: the connection is open (REASON_NONE), or why it cannot be. In PROXY_ASSOCIATE:
+ * why not. */
 void proxy_answer(struct proxy *p, enum close_reason why);
+
+/**
+ * In PROXY_ASSOCIATE: the only port that datagrams of the application, which is at `client`, may
+ * come from; 0: it has not said. What it says beside an address that is not its own binds nobody:
+ * there is a NAT in between, which changes ports too, or it is one of the many programs that write
+ * a target there.
+ */
+uint16_t proxy_source_port(const struct proxy *p, const struct tt_addr *client);
+
+/** In PROXY_ASSOCIATE: datagrams are taken at this address and port. */
+void proxy_associated(struct proxy *p, const struct tt_addr *at, uint16_t port);
 
 #endif

@@ -24,7 +24,8 @@ static bool take_authority(struct proxy *p, char *text)
 	if (!colon || tt_port_parse(colon + 1, 1, &p->port) != TT_OK)
 		return false;
 	*colon = '\0';
-	return (text[0] == '[' || !strchr(text, ':')) && proxy_set_host(p, text, strlen(text));
+	return (text[0] == '[' || !strchr(text, ':')) &&
+	       proxy_copy_host(p->host, text, strlen(text));
 }
 
 /* CONNECT HOST:PORT HTTP/1.1 */

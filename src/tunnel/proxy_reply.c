@@ -50,6 +50,15 @@ void proxy_socks_reply(struct proxy *p, uint8_t code)
 	proxy_put(p, reply, sizeof(reply));
 }
 
+void proxy_associated(struct proxy *p, const struct tt_addr *at, uint16_t port)
+{
+	uint8_t reply[3 + PROXY_ADDRESS_IP_MAX] = {5, 0, 0};
+
+	assert(p->state == PROXY_ASSOCIATE);
+	proxy_put(p, reply, 3 + proxy_address_put(reply + 3, at, port));
+	p->state = PROXY_OVER;
+}
+
 void proxy_http_reply(struct proxy *p, unsigned status, const char *text)
 {
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -74,7 +83,7 @@ void proxy_answer(struct proxy *p, enum close_reason why)
 {
 	bool known = codes[why].http != 0;
 
-	assert(p->state == PROXY_REQUEST);
+	assert(p->state == PROXY_REQUEST || (p->state == PROXY_ASSOCIATE && why != REASON_NONE));
 	if (p->stage == STAGE_HTTP_FIELDS)
 		proxy_http_reply(p, known ? codes[why].http : OTHER_HTTP, reason_text(why));
 	else

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from datagrams import recv_exactly
 from harness import PATIENCE, Net, Target, connect, environment, free_port, own_id, read_to_end
 from harness import run_cli, wait_until
 from sshd import Sshd
@@ -103,16 +104,6 @@ def test_the_port_is_open_on_both_loopback_addresses(proxies, web, directory):
 # ---- by hand ----
 
 
-def recv_exactly(s, n):
-    data = b""
-    while len(data) < n:
-        chunk = s.recv(n - len(data))
-        if not chunk:
-            break
-        data += chunk
-    return data
-
-
 def name_request(host, port, command=1):
     raw = host.encode()
     return bytes([5, command, 0, 3, len(raw)]) + raw + struct.pack(">H", port)
@@ -197,7 +188,7 @@ def test_failure_has_its_code(proxies, host, port, code, status):
 
 
 def test_other_commands_are_not_supported(proxies, web):
-    for command in (2, 3):  # BIND, UDP ASSOCIATE
+    for command in (2, 4):  # BIND, and one that there is not
         s, code = socks(proxies, name_request("127.0.0.1", web, command))
         assert code == 7 and s.recv(1) == b""
         s.close()

@@ -4,42 +4,14 @@ import json
 import socket
 import statistics
 import subprocess
-import threading
 import time
 
 import pytest
+from datagrams import TIMEOUT_S, Echo, SocksUdp, ask, dnsmasq
 from harness import (MB, ONLINE_S, PATIENCE, Net, Proc, environment, free_port, own_id, run_cli,
                      size, wait_until)
 
-TIMEOUT_S = 5 * PATIENCE
 UDP_TIMEOUT_S = 4
-
-
-class Echo:
-    """A UDP service in a thread: sends back what it gets, with a word ahead if it has one."""
-
-    def __init__(self, port, host="127.0.0.1", word=b""):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.bind((host, port))
-        self.word = word
-        self.senders = set()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        while True:
-            data, sender = self.sock.recvfrom(65536)
-            if data == b"stop":
-                return
-            self.senders.add(sender)
-            self.sock.sendto(self.word + data, sender)
-
-    def close(self):
-        with socket.socket(self.sock.family, socket.SOCK_DGRAM) as s:
-            s.sendto(b"stop", self.sock.getsockname())
-        self.thread.join()
-        self.sock.close()
 
 
 def client(port, host="127.0.0.1", timeout=TIMEOUT_S):
@@ -47,17 +19,6 @@ def client(port, host="127.0.0.1", timeout=TIMEOUT_S):
     s.settimeout(timeout)
     s.connect((host, port))
     return s
-
-
-def ask(s, data, tries=3):
-    """The answer to a datagram. One may be lost, as anywhere."""
-    for _ in range(tries):
-        s.send(data)
-        try:
-            return s.recv(65536)
-        except TimeoutError:
-            continue
-    raise AssertionError(f"no answer to {len(data)} bytes")
 
 
 class UdpWorld:
@@ -218,11 +179,8 @@ def test_reload_opens_and_closes_udp_entries(udp):
 
 def test_dig_asks_dnsmasq(udp, directory):
     port = udp.target_port["dns"]
-    service = Proc("dnsmasq", ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--user=root",
-                     "--conf-file=/dev/null", "--pid-file=", "--bind-interfaces",
-                     "--listen-address=127.0.0.1", f"--port={port}", "--edns-packet-max=4096",
-                     "--address=/a.test/192.0.2.7", "--txt-record=big.test," + ",".join(
-                         f"{i:03}" + "x" * 200 for i in range(15))], directory)
+    service = dnsmasq(port, directory, "--address=/a.test/192.0.2.7", "--txt-record=big.test," + ",".join(
+        f"{i:03}" + "x" * 200 for i in range(15)))
     options = ["dig", "@127.0.0.1", "-p", str(udp.port["dns"]), "+short", "+tries=5",
                f"+time={PATIENCE}", "+bufsize=4096", "+ignore"]
 
@@ -302,17 +260,21 @@ def test_datagram_for_a_server_that_is_not_there_is_dropped_and_counted(net):
 
 
 def test_datagrams_go_through_a_relay_too(directory, udp):
-    port = free_port()
+    port, proxy = free_port(), free_port()
     net = Net(directory / "udp-relay", "udp-relay-node")  # which has met nobody that is gone by now
     server = net.server("udp-relayed", args=["--no-udp"])
     relayed = net.client("udp-relayed-client", ini=(
-        f"[client]\necho = udp:{port}:127.0.0.1:{udp.target_port['echo']}:{server.toxid}\n"))
+        f"[client]\necho = udp:{port}:127.0.0.1:{udp.target_port['echo']}:{server.toxid}\n"
+        f"proxy = socks:{proxy}:{server.toxid}\n"))
     wait_until("online through the relay",
                lambda: "online by a TCP relay" in relayed.err() and
                relayed.stats()["peers"][0]["ready"], ONLINE_S, 0.2)
     with client(port) as s:
         for length in (0, 1400, 20000):
             assert ask(s, bytes(length)) == bytes(length)
+    with SocksUdp(proxy) as s:
+        for length in (0, 1400, 20000):
+            assert s.ask("localhost", udp.target_port["echo"], bytes(length)) == bytes(length)
     relayed.stop()
     server.stop()
     net.close()

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy.h"
+#include "proxy_udp.h"
 #include "tt_err.h"
 
 #define BYTES(text) text, sizeof(text) - 1
@@ -134,9 +135,6 @@ static void socks_refuses_what_it_cannot_do(void **state)
 		char code;
 	} cases[] = {
 		{BYTES("\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x50"), 7}, /* BIND */
-		{BYTES("\x05\x03\x00\x03\x01"
-		       "a\x00\x50"),
-			7},                                             /* UDP ASSOCIATE */
 		{BYTES("\x05\x01\x00\x02\x00"), 8},                     /* an unknown address */
 		{BYTES("\x04\x01\x00\x01\x7f\x00\x00\x01\x00\x50"), 1}, /* another version */
 		{BYTES("\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x00"), 1}, /* port 0 */
@@ -156,6 +154,148 @@ static void socks_refuses_what_it_cannot_do(void **state)
 		want[3] = cases[i].code;
 		says(NULL, text, 3 + cases[i].len, want, 12);
 	}
+}
+
+/* ---- datagrams ---- */
+
+#define ASSOCIATE(address) GREETING "\x05\x03\x00" address
+#define V4_HERE "\x01\x7f\x00\x00\x01"
+
+/* The port that an application at 127.0.0.1 must send from after this request. */
+static void port_is(const char *text, size_t len, uint16_t want)
+{
+	static const struct tt_addr client = {.family = 4, .bytes = {127, 0, 0, 1}};
+	uint8_t out[PROXY_OUTPUT_MAX];
+	struct proxy *p;
+
+	assert_int_equal(proxy_new(&p, NULL), TT_OK);
+	assert_int_equal(proxy_input(p, (const uint8_t *)text, len), len);
+	assert_int_equal(proxy_state(p), PROXY_ASSOCIATE);
+	assert_int_equal(proxy_source_port(p, &client), want);
+	assert_int_equal(proxy_output(p, out), 2);
+	proxy_associated(p, &client, 0x1234);
+	assert_int_equal(proxy_state(p), PROXY_OVER);
+	assert_int_equal(proxy_output(p, out), 10);
+	assert_memory_equal(out, "\x05\x00\x00" V4_HERE "\x12\x34", 10);
+	proxy_free(p);
+}
+
+static void association_binds_the_port_that_an_application_says_of_itself(void **state)
+{
+	(void)state;
+	port_is(BYTES(ASSOCIATE("\x01\x00\x00\x00\x00\x00\x00")), 0);
+	port_is(BYTES(ASSOCIATE("\x01\x00\x00\x00\x00\x00\x50")), 80);
+	port_is(BYTES(ASSOCIATE(V4_HERE "\x00\x50")), 80);
+	port_is(BYTES(ASSOCIATE("\x04\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01\x00\x50")), 80);
+	port_is(BYTES(ASSOCIATE("\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x00\x50")), 80);
+	/* the address of a target, or one before a NAT */
+	port_is(BYTES(ASSOCIATE("\x01\x08\x08\x08\x08\x00\x35")), 0);
+	port_is(BYTES(ASSOCIATE("\x03\x01"
+				"a\x00\x35")),
+		0);
+	port_is(BYTES(ASSOCIATE("\x03\x00\x00\x35")), 0);
+}
+
+static void association_is_told_an_address_of_either_kind(void **state)
+{
+	static const struct tt_addr v6 = {.family = 6, .bytes = {[15] = 1}};
+	uint8_t out[PROXY_OUTPUT_MAX];
+	struct proxy *p;
+	(void)state;
+	assert_int_equal(proxy_new(&p, NULL), TT_OK);
+	proxy_input(p, (const uint8_t *)ASSOCIATE(V4_HERE "\x00\x50"), 13);
+	proxy_output(p, out);
+	proxy_associated(p, &v6, 0x1234);
+	assert_int_equal(proxy_output(p, out), 22);
+	assert_memory_equal(out, "\x05\x00\x00\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34", 22);
+	proxy_free(p);
+}
+
+static void association_that_cannot_be_is_refused_with_a_code(void **state)
+{
+	struct outcome o = {0};
+	struct proxy *p;
+	(void)state;
+	assert_int_equal(proxy_new(&p, NULL), TT_OK);
+	proxy_input(p, (const uint8_t *)ASSOCIATE(V4_HERE "\x00\x50"), 13);
+	proxy_answer(p, REASON_LIMIT);
+	collect(p, &o);
+	assert_int_equal(o.n_said, 12);
+	assert_int_equal(o.said[3], 1);
+	assert_int_equal(proxy_state(p), PROXY_OVER);
+	proxy_free(p);
+}
+
+static void associations_need_the_login_too(void **state)
+{
+	static const char bad[] = "\x05\x01\x02\x01\x04user\x04worx\x05\x03\x00\x01";
+	(void)state;
+	says("user:word", BYTES(ASSOCIATE(V4_HERE "\x00\x50")), BYTES("\x05\xff"));
+	says("user:word", BYTES(bad), BYTES("\x05\x02\x01\x01"));
+	assert_int_equal(talk("user:word",
+				 BYTES("\x05\x01\x02\x01\x04user\x04word"
+				       "\x05\x03\x00" V4_HERE "\x00\x50"),
+				 100, REASON_NONE)
+				 .state,
+		PROXY_ASSOCIATE);
+}
+
+static void datagram_goes_to(const char *text, size_t len, const char *host, size_t header)
+{
+	struct proxy_udp dg;
+
+	assert_int_equal(proxy_udp_parse((const uint8_t *)text, len, &dg), TT_OK);
+	assert_string_equal(dg.host, host);
+	assert_int_equal(dg.port, 0x0135);
+	/* what an answer repeats */
+	assert_ptr_equal(dg.address, text + PROXY_UDP_PREFIX);
+	assert_int_equal(dg.address_len, header - PROXY_UDP_PREFIX);
+	assert_ptr_equal(dg.data, text + header);
+	assert_int_equal(dg.data_len, len - header);
+}
+
+static void datagram_header_takes_names_and_both_kinds_of_addresses(void **state)
+{
+	(void)state;
+	datagram_goes_to(BYTES("\0\0\0" V4_HERE "\x01\x35"
+			       "data"),
+		"127.0.0.1", 10);
+	datagram_goes_to(BYTES("\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\x35"
+			       "data"),
+		"::1", 22);
+	datagram_goes_to(BYTES("\0\0\0\x03\x05"
+			       "a.org\x01\x35"
+			       "data"),
+		"a.org", 12);
+	/* a datagram may be empty, and reserved bytes mean nothing */
+	datagram_goes_to(BYTES("\x01\x02\0" V4_HERE "\x01\x35"), "127.0.0.1", 10);
+}
+
+static void datagram_without_a_header_or_in_pieces_is_not_taken(void **state)
+{
+	static const char whole[] = "\0\0\0\x03\x05"
+				    "a.org\x01\x35";
+	static const struct {
+		const char *text;
+		size_t len;
+		int rc;
+	} cases[] = {
+		{BYTES("\0\0\x01" V4_HERE "\x01\x35"), TT_ENOTSUP},
+		{BYTES("\0\0\x80" V4_HERE "\x01\x35"), TT_ENOTSUP},
+		{BYTES("\0\0\0" V4_HERE "\x00\x00"), TT_EPROTO}, /* port 0 */
+		{BYTES("\0\0\0\x02\x7f\0\0\x01\x01\x35"), TT_EPROTO},
+		{BYTES("\0\0\0\x03\x00\x01\x35"), TT_EPROTO}, /* no name */
+		{BYTES("\0\0\0\x03\x03"
+		       "a b\x01\x35"),
+			TT_EPROTO},
+	};
+	struct proxy_udp dg;
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(proxy_udp_parse((const uint8_t *)cases[i].text, cases[i].len, &dg),
+			cases[i].rc);
+	for (size_t n = 0; n < sizeof(whole) - 1; n++)
+		assert_int_equal(proxy_udp_parse((const uint8_t *)whole, n, &dg), TT_EPROTO);
 }
 
 static void who_speaks_something_else_is_let_go(void **state)
@@ -314,6 +454,12 @@ int main(void)
 		cmocka_unit_test(socks_takes_names_and_both_kinds_of_addresses),
 		cmocka_unit_test(not_a_byte_behind_the_handshake_is_taken),
 		cmocka_unit_test(socks_refuses_what_it_cannot_do),
+		cmocka_unit_test(association_binds_the_port_that_an_application_says_of_itself),
+		cmocka_unit_test(association_is_told_an_address_of_either_kind),
+		cmocka_unit_test(association_that_cannot_be_is_refused_with_a_code),
+		cmocka_unit_test(associations_need_the_login_too),
+		cmocka_unit_test(datagram_header_takes_names_and_both_kinds_of_addresses),
+		cmocka_unit_test(datagram_without_a_header_or_in_pieces_is_not_taken),
 		cmocka_unit_test(who_speaks_something_else_is_let_go),
 		cmocka_unit_test(socks_login_is_compared_whole),
 		cmocka_unit_test(http_serves_connect_only),
