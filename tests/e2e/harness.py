@@ -4,6 +4,7 @@ Nothing here knows pytest. Processes write their output to files, so that none c
 pipe and a failed test can show them; each is ended by its own pid.
 """
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -391,6 +392,33 @@ def turned_away(port):
             return read_to_end(app) == (b"", False)
     except ConnectionError:
         return True
+
+
+@contextlib.contextmanager
+def silent_target(port, host="127.0.0.1"):
+    """A target that answers no SYN: a listener whose queue is full."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(4):
+            s = stack.enter_context(socket.socket(family))
+            s.setblocking(False)
+            s.connect_ex(listener.getsockname())
+        time.sleep(0.2)
+        yield
+
+
+def with_hosts(directory, lines):
+    """The words before a program for which these are the lines of /etc/hosts; none where the kernel
+    does not let us."""
+    hosts = directory / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n" + lines, encoding="utf-8")
+    words = ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    can = subprocess.run([*words, "true"], check=False, capture_output=True).returncode == 0
+    return words if can else []
 
 
 class Target:

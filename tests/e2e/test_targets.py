@@ -1,11 +1,10 @@
 """Targets that cannot be had: the application's connection ends, and the log says why."""
 
 import re
-import socket
 import time
 
 import pytest
-from harness import PATIENCE, connect, read_to_end, wait_until
+from harness import PATIENCE, connect, read_to_end, silent_target, wait_until
 
 
 def ends_with_reason(world, service, reasons, timeout):
@@ -52,21 +51,8 @@ def test_name_that_does_not_exist_is_reported(world):
 
 @pytest.mark.slow
 def test_target_that_does_not_answer_is_reported(world):
-    """A listener whose queue is full: the kernel drops further SYNs."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", world.target_port["closed"]))
-        listener.listen(0)
-        fill = []
-        for _ in range(4):
-            s = socket.socket()
-            s.setblocking(False)
-            s.connect_ex(listener.getsockname())
-            fill.append(s)
-        time.sleep(0.2)
+    with silent_target(world.target_port["closed"]):
         ends_with_reason(world, "closed", "target_timeout|connect_timeout", 40 * PATIENCE)
-        for s in fill:
-            s.close()
 
 
 def test_tunnel_works_after_all_these_errors(world, load):
