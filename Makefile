@@ -106,7 +106,7 @@ coverage:
 page-test: test-build
 	tools/deps.sh page
 	npm ci --prefix web --no-audit --no-fund --loglevel=error >/dev/null
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST) tests/e2e/test_page.py
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider $(PYTEST) tests/e2e/test_page.py tests/e2e/test_page_proxy.py
 
 bench: test-build
 	tools/deps.sh bench
@@ -159,7 +159,7 @@ help:
 	echo 'make soak         20,000 scenes of faults, refused allocations, a week in virtual time, then'
 	echo '                  real processes with kills and cuts for TIME=$(TIME) seconds'
 	echo 'make coverage     line coverage of the layers without I/O; fails below 90 percent'
-	echo 'make page-test    the statistics page in headless Chromium (120 MB to install), half a minute;'
+	echo 'make page-test    the statistics page, and the proxy, in headless Chromium (120 MB to install), a minute;'
 	echo '                  screenshots in $(BUILD)/page/'
 	echo 'make bench        toxtun beside direct TCP, ssh -L and kcptun, a quarter of an hour;'
 	echo '                  BENCH="--quick --tools toxtun,ssh", bench/bench.py --help'

@@ -105,6 +105,7 @@ need_page() {
 	program_or_package chromium chromium
 	program_or_package nodejs node
 	program_or_package npm npm
+	program_or_package openssl openssl
 }
 
 need_fuzz() {

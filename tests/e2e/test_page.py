@@ -1,61 +1,13 @@
-"""The statistics page in a real browser: `make page-test` installs what it needs."""
+"""The statistics page in a real browser."""
 
 import json
-import os
-import shutil
-import subprocess
 import urllib.parse
-from pathlib import Path
 
 import pytest
-from harness import PATIENCE, ROOT, TOXTUN, die_with_parent, free_port, wait_until
+from browser import MARKS, Browser
+from harness import free_port
 
-PLAYWRIGHT = ROOT / "web" / "node_modules" / "playwright-core" / "index.js"
-SHOTS = Path(os.environ.get("PAGE_SHOTS", TOXTUN.parent / "page"))
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("chromium") or not shutil.which("node"),
-                       reason="chromium or node is missing: make page-test"),
-    pytest.mark.skipif(not PLAYWRIGHT.exists(), reason="playwright-core is missing: make page-test"),
-]
-
-
-class Browser:
-    """A headless Chromium that shows the page of one process."""
-
-    def __init__(self, process, home):
-        self.url = f"http://127.0.0.1:{process.stats_port}/"
-        env = {**os.environ, "HOME": str(home)}
-        self.popen = subprocess.Popen(
-            ["node", ROOT / "tests" / "e2e" / "tools" / "page.mjs", PLAYWRIGHT,
-             shutil.which("chromium"), self.url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env,
-            preexec_fn=die_with_parent)
-
-    def do(self, *command):
-        self.popen.stdin.write(json.dumps(command) + "\n")
-        self.popen.stdin.flush()
-        line = self.popen.stdout.readline()
-        assert line, f"the browser ended at {command}"
-        return json.loads(line)
-
-    def text(self, selector):
-        text = self.do("eval", f"document.querySelector({json.dumps(selector)})?.textContent ?? ''")
-        return text.replace("\u00a0", " ")
-
-    def wait_text(self, selector, part, timeout=30):
-        return wait_until(f"{part!r} in {selector}",
-                          lambda: part in self.text(selector), timeout * PATIENCE, 0.2)
-
-    def shot(self, name, width, height, scheme):
-        SHOTS.mkdir(exist_ok=True)
-        too_wide = self.do("shot", str(SHOTS / f"{name}.png"), width, height, scheme)
-        assert too_wide <= 0, f"{name}: {too_wide} pixels wider than the window"
-
-    def close(self):
-        self.popen.stdin.close()
-        self.popen.wait(20)
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +24,7 @@ def pair(net, load):
 
 @pytest.fixture(scope="module")
 def browser(pair, directory):
-    b = Browser(pair[1], directory)
+    b = Browser(f"http://127.0.0.1:{pair[1].stats_port}/", directory)
     yield b
     b.close()
 

@@ -1,12 +1,15 @@
-/* A headless Chromium for the tests: page.mjs PLAYWRIGHT CHROMIUM URL. Reads commands, a JSON array a
+/* A headless Chromium for the tests: page.mjs PLAYWRIGHT CHROMIUM URL [PROXY]. Reads commands, a JSON array a
  * line, answers each with a line: ["eval", SCRIPT], ["shot", FILE, WIDTH, HEIGHT, SCHEME], ["errors"]. */
 import readline from "node:readline";
 
-const [playwright, executablePath, url] = process.argv.slice(2);
+const [playwright, executablePath, url, proxy] = process.argv.slice(2);
 const { chromium } = (await import(playwright)).default;
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+/* Without <-loopback> it would reach 127.0.0.1 and localhost by itself. */
+const through = proxy ? [`--proxy-server=${proxy}`, "--proxy-bypass-list=<-loopback>"] : [];
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...through] });
 const context = await browser.newContext({
 	locale: "en-GB", timezoneId: "Europe/Berlin", permissions: ["clipboard-read", "clipboard-write"],
+	ignoreHTTPSErrors: true,
 });
 const page = await context.newPage();
 const errors = [], requests = [];
