@@ -71,8 +71,8 @@ static void add_link(struct link_stats *sum, const struct link_stats *l)
 {
 	sum->packets_sent += l->packets_sent;
 	sum->packets_received += l->packets_received;
-	sum->bytes_sent += l->bytes_sent;
-	sum->bytes_received += l->bytes_received;
+	sum->network_sent += l->network_sent;
+	sum->network_received += l->network_received;
 	sum->payload_sent += l->payload_sent;
 	sum->payload_received += l->payload_received;
 	sum->segs_sent += l->segs_sent;

@@ -7,7 +7,7 @@
 #include "app.h"
 #include "peer.h"
 
-#define STATS_SCHEMA 2
+#define STATS_SCHEMA 3
 #define STATS_CHANNELS 1000       /* that /stats.json names, unless asked for more or fewer */
 #define STATS_CHANNELS_EVENTS 100 /* that a snapshot of /events names */
 

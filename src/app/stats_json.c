@@ -51,8 +51,8 @@ static void put_link(cJSON *o, const struct link_stats *l)
 {
 	put_number(o, "payload_in", l->payload_received);
 	put_number(o, "payload_out", l->payload_sent);
-	put_number(o, "network_in", l->bytes_received);
-	put_number(o, "network_out", l->bytes_sent);
+	put_number(o, "network_in", l->network_received);
+	put_number(o, "network_out", l->network_sent);
 	put_number(o, "packets_in", l->packets_received);
 	put_number(o, "packets_out", l->packets_sent);
 	put_number(o, "segments_out", l->segs_sent);
@@ -198,6 +198,8 @@ static void put_socket(cJSON *root, const struct toxnet_stats *s)
 	put_number(o, "packets_in", s->udp_packets_received);
 	put_number(o, "packets_out", s->udp_packets_sent);
 	put_number(o, "packets_lost", s->udp_packets_lost);
+	put_number(o, "bytes_in", s->udp_bytes_received);
+	put_number(o, "bytes_out", s->udp_bytes_sent);
 	put_number(o, "calls_in", s->udp_receive_calls);
 	put_number(o, "calls_out", s->udp_send_calls);
 }

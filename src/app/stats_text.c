@@ -80,9 +80,9 @@ static void put_totals(FILE *f, const struct app *app, const struct stats_totals
 	fprintf(f, "\ndata streams    payload in %.3f MiB, out %.3f MiB\n",
 		mib(l->payload_received), mib(l->payload_sent));
 	fprintf(f, "network         in %.3f MiB, out %.3f MiB, overhead in %.3f, out %.3f\n",
-		mib(l->bytes_received), mib(l->bytes_sent),
-		ratio(l->bytes_received, l->payload_received),
-		ratio(l->bytes_sent, l->payload_sent));
+		mib(l->network_received), mib(l->network_sent),
+		ratio(l->network_received, l->payload_received),
+		ratio(l->network_sent, l->payload_sent));
 	put_datagrams(f, "udp datagrams  ", s);
 	put_limits(f, s, app->limited_requests);
 	fprintf(f, "memory          %.1f MiB resident, %.1f MiB heap\n", mib(t->rss_bytes),

@@ -198,7 +198,7 @@ int link_input(struct link *l, const uint8_t *pkt, size_t len, tt_time now)
 	l->unheard = 0;
 	link_silence_heard(l, pkt[0] == LINK_ID_KCP, now);
 	l->sum.packets_received++;
-	l->sum.bytes_received += len;
+	l->sum.network_received += tt_packet_network(len);
 	return TT_OK;
 }
 
@@ -311,6 +311,7 @@ size_t link_output(struct link *l, uint8_t *dst, tt_time now)
 	}
 	l->sum.packets_sent++;
 	l->sum.bytes_sent += n;
+	l->sum.network_sent += tt_packet_network(n);
 	twice_on_packet(&l->m.twice, n);
 	count_unheard(l, now);
 	return n;

@@ -19,11 +19,12 @@
 #include "tt_log.h"
 #include "tt_mem.h"
 #include "tt_mode.h"
+#include "tt_packet.h"
 #include "tt_time.h"
 
 #define LINK_ID_KCP 254
 #define LINK_ID_PROBE 252
-#define LINK_PACKET_MAX 1373 /* TOX_MAX_CUSTOM_PACKET_SIZE */
+#define LINK_PACKET_MAX TT_PACKET_MAX
 #define LINK_BLOCK KCP_BLOCK(LINK_PACKET_MAX - 1)
 
 /**
@@ -64,7 +65,8 @@ struct link_config {
 
 struct link_stats {
 	uint64_t packets_sent, packets_received;
-	uint64_t bytes_sent, bytes_received;     /* of lossy packets, id byte included */
+	uint64_t bytes_sent;                     /* of lossy packets, id byte included */
+	uint64_t network_sent, network_received; /* of the same, see tt_packet_network */
 	uint64_t payload_sent, payload_received; /* bytes of the streams, ended ones included */
 	uint64_t segs_sent, segs_retransmitted, segs_received, segs_duplicate;
 	uint64_t unknown_conv; /* segments for no stream of ours */

@@ -246,6 +246,7 @@ struct toxnet_stats {
 	enum toxnet_io_level io_level;                               /* in use */
 	uint64_t udp_send_calls, udp_packets_sent, udp_packets_lost; /* system calls, datagrams */
 	uint64_t udp_receive_calls, udp_packets_received;
+	uint64_t udp_bytes_sent, udp_bytes_received; /* IP and UDP headers included */
 };
 void toxnet_stats(const struct toxnet *tn, struct toxnet_stats *out);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tt_err.h"
+#include "tt_packet.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103 /* linux/udp.h */
@@ -62,7 +63,7 @@ struct toxnet_io {
 	struct slot slots[RX_SLOTS_MMSG];
 	uint8_t *rx;
 
-	uint64_t tx_calls, tx_packets, rx_calls, rx_packets, tx_lost;
+	uint64_t tx_calls, tx_packets, tx_bytes, tx_lost, rx_calls, rx_packets, rx_bytes;
 	uint8_t tx[TX_BYTES];
 };
 
@@ -117,7 +118,23 @@ enum toxnet_io_level toxnet_io_level(const struct toxnet_io *io)
 	return io->level;
 }
 
+/* The headers of a datagram. toxcore's socket is one of IPv6 and has IPv4 addresses mapped. */
+static size_t header_bytes(const struct sockaddr *sa)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+	bool six = sa && sa->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+
+	return TT_PACKET_UDP + (six ? TT_PACKET_IPV6 : TT_PACKET_IPV4);
+}
+
 /* ---- out ---- */
+
+static void count_sent(
+	struct toxnet_io *io, unsigned packets, size_t bytes, const struct sockaddr *to)
+{
+	io->tx_packets += packets;
+	io->tx_bytes += bytes + packets * header_bytes(to);
+}
 
 static bool same_address(const struct sockaddr_storage *a, const struct sockaddr *b, socklen_t len)
 {
@@ -164,9 +181,11 @@ static ssize_t send_now(struct toxnet_io *io, const void *buf, size_t len,
 		.msg_namelen = to_len,
 		.msg_iov = &iov,
 		.msg_iovlen = 1};
+	ssize_t sent = sendmsg(io->fd, &msg, MSG_NOSIGNAL);
 	io->tx_calls++;
-	io->tx_packets++;
-	return sendmsg(io->fd, &msg, MSG_NOSIGNAL);
+	if (sent >= 0)
+		count_sent(io, 1, len, to);
+	return sent;
 }
 
 ssize_t toxnet_io_send(struct toxnet_io *io, const void *buf, size_t len, const struct sockaddr *to,
@@ -288,8 +307,10 @@ void toxnet_io_flush(struct toxnet_io *io)
 			done++;
 			continue;
 		}
-		for (int i = 0; i < n; i++)
-			io->tx_packets += io->runs[done++].count;
+		for (int i = 0; i < n; i++) {
+			const struct run *r = &io->runs[done++];
+			count_sent(io, r->count, r->len, (const struct sockaddr *)&r->to);
+		}
 	}
 	keep_rest(io, done);
 }
@@ -390,6 +411,7 @@ ssize_t toxnet_io_recv(
 		io->current++;
 	io->budget--;
 	io->rx_packets++;
+	io->rx_bytes += n + header_bytes((const struct sockaddr *)&s->from);
 	return (ssize_t)copied;
 }
 
@@ -397,7 +419,9 @@ void toxnet_io_stats(const struct toxnet_io *io, struct toxnet_stats *out)
 {
 	out->udp_send_calls = io->tx_calls;
 	out->udp_packets_sent = io->tx_packets;
+	out->udp_bytes_sent = io->tx_bytes;
 	out->udp_packets_lost = io->tx_lost;
 	out->udp_receive_calls = io->rx_calls;
 	out->udp_packets_received = io->rx_packets;
+	out->udp_bytes_received = io->rx_bytes;
 }

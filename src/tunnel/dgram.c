@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tt_err.h"
+#include "tt_packet.h"
 
 struct dgram_flow {
 	struct dgrams *d;
@@ -313,7 +314,7 @@ size_t dgrams_output(struct dgrams *d, uint8_t *dst, size_t cap, tt_time now)
 	if (n == 1)
 		return 0;
 	d->sum.packets_sent++;
-	d->sum.network_sent += n;
+	d->sum.network_sent += tt_packet_network(n);
 	return n;
 }
 
@@ -347,7 +348,7 @@ int dgrams_input(struct dgrams *d, const uint8_t *pkt, size_t len, bool keep, tt
 	struct wire_dgram frag;
 
 	d->sum.packets_received++;
-	d->sum.network_received += len;
+	d->sum.network_received += tt_packet_network(len);
 	for (size_t at = 1; at < len;) {
 		int n = wire_dgram_decode(pkt + at, len - at, &frag);
 		if (n < 0) {

@@ -44,7 +44,7 @@ struct dgram_stats {
 	uint64_t sent, received; /* datagrams: put on their way; taken by their flow's owner */
 	uint64_t bytes_sent, bytes_received; /* their payload */
 	uint64_t packets_sent, packets_received;
-	uint64_t network_sent, network_received; /* bytes of those packets */
+	uint64_t network_sent, network_received; /* see tt_packet_network */
 	uint64_t malformed;                      /* packets */
 	uint64_t dropped[DGRAM_DROP_COUNT];
 };

@@ -159,7 +159,7 @@ def test_head_of_events_ends(world):
 
 def test_json_has_what_the_page_shows(world):
     stats = world.client.stats()
-    assert stats["schema"] == 2
+    assert stats["schema"] == 3
     assert stats["sentence"].startswith("connected to e2e")
     assert stats["socket"]["io"] in ("plain", "mmsg", "gso")
     assert any(n["udp_port"] for n in stats["nodes"])

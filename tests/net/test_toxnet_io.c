@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,6 +24,7 @@
 #include "tt_err.h"
 
 #define BUF 4096
+#define IP_AND_UDP (20 + 8)
 
 static bool in_namespace;
 
@@ -89,6 +91,7 @@ static void carry(enum toxnet_io_level out, enum toxnet_io_level in)
 	struct end a, b, c;
 	uint8_t buf[BUF];
 	unsigned to_b = 0, to_c = 0, at_b = 0, at_c = 0;
+	uint64_t bytes_to_b = 0, bytes_to_c = 0;
 
 	end_open(&a, out);
 	end_open(&b, in);
@@ -101,6 +104,7 @@ static void carry(enum toxnet_io_level out, enum toxnet_io_level in)
 			assert_int_equal(toxnet_io_send(a.io, buf, len,
 						 (struct sockaddr *)&dst->addr, sizeof(dst->addr)),
 				len);
+			*(other ? &bytes_to_c : &bytes_to_b) += len + IP_AND_UDP;
 		}
 		toxnet_io_flush(a.io);
 		toxnet_io_budget(b.io, UINT32_MAX);
@@ -116,12 +120,14 @@ static void carry(enum toxnet_io_level out, enum toxnet_io_level in)
 	struct toxnet_stats st;
 	toxnet_io_stats(a.io, &st);
 	assert_int_equal(st.udp_packets_sent, to_b + to_c);
+	assert_int_equal(st.udp_bytes_sent, bytes_to_b + bytes_to_c);
 	assert_int_equal(st.udp_packets_lost, 0);
 	if (toxnet_io_level(a.io) == TOXNET_IO_PLAIN)
 		assert_int_equal(st.udp_send_calls, to_b + to_c);
 	else
 		assert_true(st.udp_send_calls * 10 < st.udp_packets_sent);
 	toxnet_io_stats(b.io, &st);
+	assert_int_equal(st.udp_bytes_received, bytes_to_b);
 	if (toxnet_io_level(b.io) != TOXNET_IO_PLAIN)
 		assert_true(st.udp_receive_calls < st.udp_packets_received);
 	end_close(&a);
@@ -226,8 +232,43 @@ static void refused_destination_does_not_hold_up_others(void **state)
 	struct toxnet_stats st;
 	toxnet_io_stats(a.io, &st);
 	assert_int_equal(st.udp_packets_lost, 3);
+	assert_int_equal(st.udp_packets_sent, 3);
 	end_close(&a);
 	end_close(&b);
+}
+
+/* A socket of both families sends a datagram to itself, by this address. */
+static void headers_by(const char *host, uint64_t headers)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6};
+	socklen_t len = sizeof(addr);
+	uint8_t buf[100] = {0};
+	struct toxnet_io *io;
+	struct toxnet_stats st;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0), both = 0;
+
+	if (fd < 0)
+		skip(); /* a kernel without IPv6 */
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof(both));
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(inet_pton(AF_INET6, host, &addr.sin6_addr), 1);
+	assert_int_equal(toxnet_io_new(&io, fd, TOXNET_IO_GSO, NULL), TT_OK);
+	toxnet_io_send(io, buf, sizeof(buf), (struct sockaddr *)&addr, len);
+	toxnet_io_flush(io);
+	assert_int_equal(toxnet_io_recv(io, buf, sizeof(buf), NULL, NULL), sizeof(buf));
+	toxnet_io_stats(io, &st);
+	assert_int_equal(st.udp_bytes_sent, sizeof(buf) + headers);
+	assert_int_equal(st.udp_bytes_received, sizeof(buf) + headers);
+	toxnet_io_free(io);
+	close(fd);
+}
+
+static void bytes_have_the_headers_of_the_address(void **state)
+{
+	(void)state;
+	headers_by("::ffff:127.0.0.1", IP_AND_UDP);
+	headers_by("::1", IP_AND_UDP + 20);
 }
 
 static void memory_is_wiped_though_it_is_not_locked(void **state)
@@ -363,6 +404,7 @@ int main(void)
 		cmocka_unit_test(budget_ends_the_reading_and_says_that_there_is_more),
 		cmocka_unit_test(nothing_is_sent_before_the_flush),
 		cmocka_unit_test(refused_destination_does_not_hold_up_others),
+		cmocka_unit_test(bytes_have_the_headers_of_the_address),
 		cmocka_unit_test(memory_is_wiped_though_it_is_not_locked),
 		cmocka_unit_test(protected_process_dumps_no_core),
 		cmocka_unit_test(process_that_may_not_lock_says_so),

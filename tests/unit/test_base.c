@@ -16,8 +16,19 @@
 #include "tt_key.h"
 #include "tt_log.h"
 #include "tt_mode.h"
+#include "tt_packet.h"
 #include "tt_pool.h"
 #include "tt_rule.h"
+
+/* As captured on an interface: IP packets of 1,428 and 84 bytes, data and an acknowledgement. */
+static void packet_is_padded_and_has_headers_on_the_network(void **state)
+{
+	(void)state;
+	assert_int_equal(tt_packet_network(TT_PACKET_MAX), 1400 + 8 + 20);
+	for (size_t len = TT_PACKET_MAX - 7; len < TT_PACKET_MAX; len++)
+		assert_int_equal(tt_packet_network(len), 1400 + 8 + 20);
+	assert_int_equal(tt_packet_network(1 + 24), 84);
+}
 
 static void heap_gives_deadlines_in_order(void **state)
 {
@@ -327,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(histogram_counts_in_classes_and_is_added_up),
+		cmocka_unit_test(packet_is_padded_and_has_headers_on_the_network),
 		cmocka_unit_test(heap_gives_deadlines_in_order),
 		cmocka_unit_test(pool_gives_blocks_of_their_own),
 		cmocka_unit_test(pool_gives_back_what_nobody_needed_for_a_while),
