@@ -1,6 +1,7 @@
 /*
  * /events: server-sent events. A reader gets what has happened lately, then a snapshot each second
- * and every event as it happens. One that does not keep up is dropped: nothing waits for it.
+ * and every event as it happens. One that has not taken its last snapshot yet gets none; one that
+ * does so for a while is dropped.
  */
 #include "stats_int.h"
 
@@ -12,10 +13,12 @@
 
 #define READERS_MAX 16
 #define EVENTS_KEPT 200
+#define LATE_MAX 5 /* snapshots */
 
 struct reader {
 	struct stats_events *events;
 	struct loop_http_stream *stream;
+	unsigned late; /* snapshots that it did not get since the last one */
 	struct reader *prev, *next;
 };
 
@@ -68,17 +71,25 @@ static void reader_gone(void *user)
 	reader_free(r);
 }
 
-static void send_all(struct stats_events *e, const char *message)
+static void drop(struct reader *r)
 {
-	struct reader *r, *next;
+	tt_debug(r->events->app->log, "a reader of /events is too slow and was dropped");
+	reader_free(r);
+}
 
-	for (r = e->readers; r; r = next) {
-		next = r->next;
-		if (loop_http_stream_send(r->stream, message, strlen(message)) == TT_OK)
-			continue;
-		tt_debug(e->app->log, "a reader of /events is too slow and was dropped");
-		reader_free(r);
-	}
+static void send_or_drop(struct reader *r, const char *message)
+{
+	if (loop_http_stream_send(r->stream, message, strlen(message)) != TT_OK)
+		drop(r);
+}
+
+static void send_snapshot(struct reader *r, const char *message)
+{
+	r->late = loop_http_stream_waiting(r->stream) ? r->late + 1 : 0;
+	if (r->late == 0)
+		send_or_drop(r, message);
+	else if (r->late == LATE_MAX)
+		drop(r);
 }
 
 /* The message with the state of now; NULL without memory. */
@@ -97,8 +108,10 @@ bool stats_events_snapshot(struct stats_events *e)
 	if (!e->readers)
 		return false;
 	char *message = snapshot(e->app);
-	if (message)
-		send_all(e, message);
+	for (struct reader *r = e->readers, *next; message && r; r = next) {
+		next = r->next;
+		send_snapshot(r, message);
+	}
 	free(message);
 	return e->readers != NULL;
 }
@@ -123,7 +136,10 @@ void stats_events_add(struct stats_events *e, const char *type, const char *peer
 	char **slot = &e->kept[++e->seq % EVENTS_KEPT];
 	free(*slot);
 	*slot = message;
-	send_all(e, message);
+	for (struct reader *r = e->readers, *next; r; r = next) {
+		next = r->next;
+		send_or_drop(r, message);
+	}
 }
 
 /* What every reader gets first. */

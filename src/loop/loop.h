@@ -100,10 +100,12 @@ int loop_http_query(const struct loop_http_request *req, const char *name, char 
 int loop_http_stream_new(struct loop_http_stream **out, struct loop_http_request *req,
 	const char *content_type, void (*closed)(void *user), void *user);
 /**
- * Sends so many bytes more. TT_OK; TT_EAGAIN: the reader is too slow, half a megabyte waits for it
+ * Sends so many bytes more. TT_OK; TT_EAGAIN: the reader is too slow, four megabytes wait for it
  * already; TT_ENOMEM. After an error a part is missing, so that the stream should be freed.
  */
 int loop_http_stream_send(struct loop_http_stream *s, const void *data, size_t len);
+/** Bytes that the kernel has not taken yet, as the reader does not take what it was given. */
+size_t loop_http_stream_waiting(const struct loop_http_stream *s);
 /** Ends the connection, without calling `closed`. Not inside the handler. May be NULL. */
 void loop_http_stream_free(struct loop_http_stream *s);
 

@@ -18,6 +18,8 @@
 #define HTTP_BODY_MAX 65536
 #define HTTP_TIMEOUT_S 10
 #define HTTP_CONNECTIONS_MAX 64
+/* For one round of the loop. libevent's 16 kB make a large answer take dozens of them. */
+#define HTTP_WRITE_MAX (1 << 20)
 
 /* A connection that evhttp has accepted. A descriptor's number is used again, its inode is not. */
 struct http_connection {
@@ -186,6 +188,8 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 
 	connections_sweep(h);
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	if (bev)
+		bufferevent_set_max_single_write(bev, HTTP_WRITE_MAX);
 	if (!bev || h->n_connections + h->n_fresh == HTTP_CONNECTIONS_MAX)
 		return bev;
 	h->fresh[h->n_fresh++] = bev;

@@ -6,8 +6,7 @@
 #include "loop_http_int.h"
 #include "tt_err.h"
 
-/* The kernel's buffers are not in it. */
-#define STREAM_BUFFER_MAX (512u << 10)
+#define STREAM_BUFFER_MAX (4u << 20)
 /* Nothing could be written for so long: there is nobody, or nobody who reads. */
 #define STREAM_TIMEOUT_S 30
 
@@ -57,13 +56,17 @@ int loop_http_stream_new(struct loop_http_stream **out, struct loop_http_request
 	return TT_OK;
 }
 
-int loop_http_stream_send(struct loop_http_stream *s, const void *data, size_t len)
+size_t loop_http_stream_waiting(const struct loop_http_stream *s)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(s->req);
-	struct evbuffer *waiting = bufferevent_get_output(evhttp_connection_get_bufferevent(conn));
+	return evbuffer_get_length(bufferevent_get_output(evhttp_connection_get_bufferevent(conn)));
+}
+
+int loop_http_stream_send(struct loop_http_stream *s, const void *data, size_t len)
+{
 	struct evbuffer *buf;
 
-	if (evbuffer_get_length(waiting) + len > STREAM_BUFFER_MAX)
+	if (loop_http_stream_waiting(s) > STREAM_BUFFER_MAX)
 		return TT_EAGAIN;
 	buf = evbuffer_new();
 	if (!buf || evbuffer_add(buf, data, len) != 0) {

@@ -5,12 +5,14 @@ import http.client
 import json
 import re
 import shutil
+import socket
 import subprocess
 import time
 import urllib.parse
 
 import pytest
-from harness import PATIENCE, ROOT, Proc, Target, connect, free_port, size, wait_until
+from harness import (PATIENCE, ROOT, SANITIZED, Proc, Target, connect, free_port, read_to_end, size,
+                     wait_until)
 
 CONTRIB = ROOT / "contrib"
 
@@ -151,6 +153,44 @@ def room(process):
     with Events(process) as events:
         return events.answer.status == 200
 
+
+def deaf_reader(process):
+    """Asks for /events and reads nothing. Its kernel takes little for it, and neither does the
+    other one."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    s.settimeout(20 * PATIENCE)
+    s.connect(("127.0.0.1", process.stats_port))
+    s.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return s
+
+
+def test_reader_who_does_not_read_is_dropped_and_others_go_on(net):
+    """With so many tunnels that a snapshot fills the kernel's buffers."""
+    nobody = "0" * 63 + "1" + "00000000" + "0001"
+    p = net.client("crowded", ini="[reverse]\n" + "".join(
+        f"t{i} = {10000 + i}:127.0.0.1:80:{nobody}\n" for i in range(2500)))
+    p.wait_for("statistics at", 20 * PATIENCE, read=p.err)
+    with Events(p) as events:
+        length = len(json.dumps(events.next("snapshot")))
+        before, memory = p.fds(), p.rss_kb()
+        deaf = [deaf_reader(p) for _ in range(4)]
+        wait_until("all of them", lambda: p.fds() == before + len(deaf), 5 * PATIENCE)
+        most, snapshots = 0, 0
+        while p.fds() > before:
+            events.next("snapshot")
+            most, snapshots = max(most, p.rss_kb()), snapshots + 1
+            assert snapshots < 20, "nobody is dropped"
+        assert snapshots >= 4
+        # one snapshot for each of them, and what it takes to make one
+        assert SANITIZED or most - memory < (len(deaf) + 5) * length / 1024, (memory, most)
+        events.next("snapshot")
+    for s in deaf:
+        with s:
+            received, _ = read_to_end(s)
+        assert 0 < len(received) < length
+    p.stop()
 
 
 def test_head_of_events_ends(world):
