@@ -27,7 +27,7 @@ from measures import MEASURES
 from session import QUICK, TINY, Session, Sizes
 from tunnels import TUNNELS
 
-LIMIT_MIN, QUICK_LIMIT_MIN = 15, 3
+LIMIT_MIN, QUICK_LIMIT_MIN = 17, 3
 
 
 def names(known):

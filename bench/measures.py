@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from common import cpu_seconds, memory_bytes
 from harness import MB, Proc, connect, free_port
+from scraping import scraping
 from session import LINK_RTT_MS
 from tunnels import TUNNELS
 
@@ -243,6 +244,9 @@ MEASURES = {m.name: m for m in (
         Metric("both_up", "both at once: up", "MB/s", True)]),
     Measure("at-once", at_once, lambda z: [
         Metric("at_once", f"{z.at_once} downloads of 1 MB at once", "MB/s", True)]),
+    Measure("scraping", lambda session, name: scraping(session, name, RUN_S), lambda z: [
+        Metric("scraped", "a download while scraped, to one while not", "%", True),
+        Metric("scrape_cpu", "CPU of a scrape, both ends", "ms")], with_direct=False),
     Measure("rtt", round_trip, lambda z: [
         Metric("rtt_min", "64-byte round trip: least", "ms"),
         Metric("rtt_median", "64-byte round trip: median", "ms"),

@@ -16,6 +16,7 @@ class Sizes:
     """How much is done; the defaults are a full run's."""
     repeats: int = 3
     transfer: int = 500 * MB
+    scrape_pairs: int = 4         # of downloads, with and without
     at_once: int = 200            # connections, of a megabyte each
     round_trips: int = 1000
     opens: int = 200
@@ -27,10 +28,10 @@ class Sizes:
     clients_transfer: int = 200 * MB  # by all of them together
 
 
-QUICK = Sizes(repeats=1, transfer=50 * MB, at_once=50, round_trips=300, opens=100, link_opens=10,
+QUICK = Sizes(repeats=1, transfer=50 * MB, scrape_pairs=2, at_once=50, round_trips=300, opens=100, link_opens=10,
               udp_s=2, idle_s=5, idle_connections=(500, 2000), clients=(1, 5), clients_transfer=50 * MB)
 
-TINY = Sizes(repeats=2, transfer=MB, at_once=3, round_trips=5, opens=3, link_opens=2, udp_s=1, idle_s=1,
+TINY = Sizes(repeats=2, transfer=MB, scrape_pairs=1, at_once=3, round_trips=5, opens=3, link_opens=2, udp_s=1, idle_s=1,
              idle_connections=(5, 20), clients=(1, 2), clients_transfer=MB)
 
 

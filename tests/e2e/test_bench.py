@@ -33,12 +33,12 @@ def test_table_json_chart_and_page_have_what_was_measured(directory):
     results, svg, page = (directory / f"bench.{x}" for x in ("json", "svg", "md"))
     page.write_text(PAGE, encoding="utf-8")
     done = bench(directory, "--tiny", "--tools", "toxtun,direct", "--json", results, "--svg", svg,
-                 "--page", page, "--measures", "download,upload,both,at-once,rtt,open,udp,memory")
+                 "--page", page, "--measures", "download,upload,both,at-once,scraping,rtt,open,udp,memory")
     assert done.returncode == 0, done.stdout + done.stderr
     found = samples(results)
     assert found["download"] == found["both_up"] == found["open"] == {"toxtun": 2, "direct": 2}
     assert found["udp"] == found["udp_lost"] == {"toxtun": 2, "direct": 2}
-    assert found["upload_cpu"] == {"toxtun": 2}
+    assert found["upload_cpu"] == found["scraped"] == found["scrape_cpu"] == {"toxtun": 2}
     assert found["memory_server_20"] == {"toxtun": 1}
     for title in ("one download", "64-byte round trip: median", "each of 20 idle connections"):
         assert title in done.stdout
