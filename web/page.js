@@ -92,7 +92,21 @@ function newPeer(key) {
 	const plots = [...card.querySelectorAll("figure")].map(figure => new Plot(figure, history));
 	const entry = { card, history, plots, before: null };
 	peers.set(key, entry);
+	showPast(key, entry);
 	return entry;
+}
+
+async function showPast(key, entry) {
+	try {
+		const answer = await fetch("history.json?peer=" + key);
+		const { samples } = await answer.json();
+		if (peers.get(key) !== entry)
+			return; /* it has gone meanwhile */
+		prepend(entry.history, samples.map(pastSample));
+		entry.plots.forEach(plot => plot.draw());
+	} catch {
+		/* The connection broke: the plots begin with now. */
+	}
 }
 
 function describe(peer, sample) {

@@ -19,6 +19,8 @@ const plotKinds = {
 
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const percentOf = (n, all) => all ? Math.min(100, 100 * n / all) : 0;
+
 /* Between two snapshots of a peer. null where there is nothing to tell, which is a gap in the plot. */
 function sampleOf(peer, before, seconds) {
 	const sample = { rateIn: null, rateOut: null, rtt: null, loss: null, repeated: null };
@@ -29,13 +31,30 @@ function sampleOf(peer, before, seconds) {
 	const repeated = grown(p => p.segments_retransmitted);
 	/* The fixed modes do not tell a lost segment from one that was only repeated. */
 	const lost = peer.congestion.state ? grown(p => p.congestion.segments_lost - p.congestion.segments_spurious) : repeated;
-	const share = n => sent ? Math.min(100, 100 * n / sent) : 0;
 	sample.rateIn = grown(p => p.payload_in + p.udp.payload_in) / seconds;
 	sample.rateOut = grown(p => p.payload_out + p.udp.payload_out) / seconds;
 	sample.rtt = peer.rtt_us ? peer.rtt_us / 1000 : null;
-	sample.loss = share(lost);
-	sample.repeated = share(repeated);
+	sample.loss = percentOf(lost, sent);
+	sample.repeated = percentOf(repeated, sent);
 	return sample;
+}
+
+/* The same from /history.json. */
+function pastSample(s) {
+	const known = s.segments_out !== null;
+	return {
+		at: s.time_us / 1e6, rateIn: s.rate_in, rateOut: s.rate_out,
+		rtt: s.rtt_us === null ? null : s.rtt_us / 1000,
+		loss: known ? percentOf(s.segments_lost, s.segments_out) : null,
+		repeated: known ? percentOf(s.segments_retransmitted, s.segments_out) : null,
+	};
+}
+
+/* Puts what was before the page was opened in front. The page's own first sample has nothing to compare with. */
+function prepend(history, past) {
+	const last = past.at(-1)?.at ?? 0;
+	const own = history.slice(1).filter(s => s.at > last);
+	history.splice(0, history.length, ...[...past, ...own].slice(-SAMPLES));
 }
 
 class Plot {

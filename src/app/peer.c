@@ -11,6 +11,7 @@
 #include "failover.h"
 #include "reverse.h"
 #include "stats.h"
+#include "stats_history.h"
 #include "tt_err.h"
 #include "udp.h"
 
@@ -116,6 +117,7 @@ static void peer_free(struct peer *p)
 	HASH_DEL(p->app->peers, p);
 	app_timer_drop(p->app, &p->renew);
 	session_free(p->session);
+	stats_history_free(p->history);
 	free(p);
 }
 

@@ -18,6 +18,7 @@ struct peer_second {
 	tt_time at;
 	uint64_t in, out, packets;  /* payload, and packets received */
 	uint64_t rate_in, rate_out; /* bytes of payload a second */
+	uint64_t segs_sent, segs_lost, segs_repeated;
 	uint64_t ok, reasons[REASON_COUNT];
 };
 
@@ -49,10 +50,11 @@ struct peer {
 	struct {
 		tt_time at; /* 0: never */
 		uint64_t in, out;
-	} sample;                  /* payload, as status_sample saw it */
-	struct peer_second second; /* stats_sample */
-	struct tt_histogram rtt;   /* each second in which something came in */
-	size_t pending_len;        /* a packet that toxcore would not take yet */
+	} sample;                      /* payload, as status_sample saw it */
+	struct peer_second second;     /* stats_sample */
+	struct stats_history *history; /* the same of the last minutes; NULL: none yet */
+	struct tt_histogram rtt;       /* each second in which something came in */
+	size_t pending_len;            /* a packet that toxcore would not take yet */
 	uint8_t pending[LINK_PACKET_MAX];
 	UT_hash_handle hh;
 };

@@ -51,6 +51,24 @@ static void serve_json(struct stats_service *s, struct loop_http_request *req)
 		reply(req, stats_json_channels(s->app, max), "application/json");
 }
 
+static void serve_history(struct stats_service *s, struct loop_http_request *req)
+{
+	char hex[TT_KEY_HEX + 1];
+	uint8_t key[TT_KEY_LEN];
+	const struct peer *p;
+
+	if (loop_http_query(req, "peer", hex, sizeof(hex)) != TT_OK ||
+		tt_hex_decode(hex, strlen(hex), key, TT_KEY_LEN) != TT_OK) {
+		reply_text(req, 400, "peer= takes the key of a peer, as /stats.json has it\n");
+		return;
+	}
+	p = peer_find_key(s->app, key);
+	if (p)
+		reply(req, stats_json_history(p), "application/json");
+	else
+		reply_text(req, 404, "there is no such peer\n");
+}
+
 static void serve_metrics(struct stats_service *s, struct loop_http_request *req)
 {
 	reply(req, stats_metrics(s->app), "text/plain; version=0.0.4; charset=utf-8");
@@ -88,6 +106,7 @@ static void handle(void *user, struct loop_http_request *req, const char *path)
 		{"/toxid.svg", serve_qr},
 		{"/stats", serve_text},
 		{"/stats.json", serve_json},
+		{"/history.json", serve_history},
 		{"/metrics", serve_metrics},
 		{"/events", serve_events},
 	};
@@ -100,7 +119,9 @@ static void handle(void *user, struct loop_http_request *req, const char *path)
 		routes[i].serve(s, req);
 		return;
 	}
-	reply_text(req, 404, "not found; there are /, /stats, /stats.json, /metrics and /events\n");
+	reply_text(req, 404,
+		"not found; there are /, /stats, /stats.json, /history.json, /metrics and "
+		"/events\n");
 }
 
 static void each_second(struct app *app, void *owner)

@@ -57,6 +57,9 @@ struct stats_channel *stats_channels(const struct app *app, size_t max, size_t *
 /* /stats.json with so many channels. Allocated, without line ends; NULL without memory. */
 char *stats_json_channels(const struct app *app, size_t max);
 
+/* /history.json of a peer. Allocated, without line ends; NULL without memory. */
+char *stats_json_history(const struct peer *p);
+
 /* /metrics. Allocated, NULL without memory. */
 char *stats_metrics(const struct app *app);
 

@@ -1,4 +1,5 @@
-/* /stats.json, see doc/stats.md. "schema" goes up when a field changes its meaning or goes away. */
+/* /stats.json and /history.json, see doc/stats.md. "schema" goes up when a field changes its
+ * meaning or goes away. */
 #include "stats.h"
 #include "stats_int.h"
 
@@ -9,10 +10,12 @@
 #include "forward.h"
 #include "listener.h"
 #include "reverse.h"
+#include "stats_history.h"
 #include "status_int.h"
 #include "version.h"
 
 #define NODES_MAX 100
+#define HISTORY_SCHEMA 1
 
 static void put_hex(cJSON *o, const char *key, const uint8_t *bytes, size_t n)
 {
@@ -302,6 +305,21 @@ char *stats_json_channels(const struct app *app, size_t channels_max)
 	put_nodes(root, app);
 	put_tunnels(root, app);
 	put_peers(root, app, channels_max);
+	char *text = cJSON_PrintUnformatted(root);
+	cJSON_Delete(root);
+	return text;
+}
+
+char *stats_json_history(const struct peer *p)
+{
+	cJSON *root = cJSON_CreateObject();
+
+	if (!root)
+		return NULL;
+	put_number(root, "schema", HISTORY_SCHEMA);
+	put_hex(root, "key", p->key, TT_KEY_LEN);
+	cJSON_AddItemToObject(
+		root, "samples", stats_history_json(p->history, app_now(p->app), loop_wall_us()));
 	char *text = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	return text;

@@ -1,5 +1,6 @@
 /* Rates, round trip times and connections of the last second. */
 #include "stats.h"
+#include "stats_history.h"
 #include "stats_int.h"
 
 #include <stdlib.h>
@@ -45,9 +46,42 @@ static void tell_connections(const struct peer *p, const struct session_stats *n
 	free(text);
 }
 
+/* The fixed modes do not tell a lost segment from one that was only repeated. */
+static uint64_t lost(const struct link_stats *l)
+{
+	if (!l->state[0])
+		return l->segs_retransmitted;
+	return l->segs_lost > l->segs_spurious ? l->segs_lost - l->segs_spurious : 0;
+}
+
+static uint32_t grown(uint64_t now, uint64_t before)
+{
+	uint64_t n = now > before ? now - before : 0;
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* What differs from the second before; nothing is kept of a peer that was never online. */
+static void remember(struct peer *p, const struct peer_second *before, tt_time rtt_us)
+{
+	const struct peer_second *now = &p->second;
+	struct stats_point point = {
+		.at = now->at,
+		.rate_in = grown(now->rate_in, 0),
+		.rate_out = grown(now->rate_out, 0),
+		.rtt_us = grown(rtt_us, 0),
+		.sent = grown(now->segs_sent, before->segs_sent),
+		.lost = grown(now->segs_lost, before->segs_lost),
+		.repeated = grown(now->segs_repeated, before->segs_repeated),
+		.online = p->path != TOXNET_PATH_NONE,
+	};
+
+	if (p->history || point.online)
+		stats_history_add(&p->history, &point);
+}
+
 static void sample_peer(struct peer *p, tt_time now, bool probe)
 {
-	struct peer_second *last = &p->second;
+	struct peer_second *last = &p->second, before = *last;
 	struct session_stats s;
 	struct link_stats l;
 
@@ -55,8 +89,9 @@ static void sample_peer(struct peer *p, tt_time now, bool probe)
 	session_stats(p->session, &s);
 	link_stats(session_link(p->session), &l);
 	tell_connections(p, &s);
-	if (l.srtt_us && l.packets_received != last->packets)
-		tt_histogram_add(&p->rtt, l.srtt_us);
+	tt_time rtt_us = l.packets_received != last->packets ? l.srtt_us : 0;
+	if (rtt_us)
+		tt_histogram_add(&p->rtt, rtt_us);
 	tt_time us = tt_time_since(now, last->at);
 	uint64_t in = l.payload_received + s.udp.bytes_received;
 	uint64_t out = l.payload_sent + s.udp.bytes_sent;
@@ -67,9 +102,13 @@ static void sample_peer(struct peer *p, tt_time now, bool probe)
 		.packets = l.packets_received,
 		.rate_in = rate(in - last->in, us),
 		.rate_out = rate(out - last->out, us),
+		.segs_sent = l.segs_sent,
+		.segs_lost = lost(&l),
+		.segs_repeated = l.segs_retransmitted,
 		.ok = s.ok,
 	};
 	memcpy(last->reasons, s.reasons, sizeof(last->reasons));
+	remember(p, &before, rtt_us);
 	if (probe && p->path != TOXNET_PATH_NONE)
 		link_probe(session_link(p->session));
 }

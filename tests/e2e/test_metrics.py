@@ -226,6 +226,33 @@ def test_json_names_as_many_channels_as_asked_for(world):
         assert world.client.http(f"/stats.json?channels={wrong}")[0] == 400
 
 
+def history(process):
+    key = process.stats()["peers"][0]["key"]
+    status, body = process.http(f"/history.json?peer={key}")
+    assert status == 200
+    answer = json.loads(body)
+    assert answer["schema"] == 1 and answer["key"] == key
+    return answer["samples"]
+
+
+def test_history_has_the_seconds_of_a_transfer(world, load):
+    before = wait_until("a second", lambda: history(world.client), 10 * PATIENCE)
+    load.run("get", world.port["load"], 72, 5_000_000)
+    wait_until("the second after it", lambda: len(history(world.client)) > len(before) + 1,
+               10 * PATIENCE)
+    samples = history(world.client)
+    times = [s["time_us"] for s in samples]
+    assert times == sorted(times) and abs(times[-1] / 1e6 - time.time()) < 2 * PATIENCE
+    assert all(0.9 < (b - a) / 1e6 for a, b in zip(times, times[1:]))
+    received = sum(s["rate_in"] * (b - a) / 1e6 for s, a, b in zip(samples[1:], times, times[1:])
+                   if b > before[-1]["time_us"])
+    assert 5_000_000 <= received + 100 and received < 5_100_000
+    assert samples[-1]["rtt_us"] is None or samples[-1]["rtt_us"] > 0
+    assert sum(s["segments_out"] for s in history(world.server)) > 5_000_000 / 1400
+    for wrong, status in (("", 400), ("?peer=x", 400), (f"?peer={'0' * 64}", 404)):
+        assert world.client.http("/history.json" + wrong)[0] == status
+
+
 def keys(value):
     """All names of fields in a JSON value."""
     if isinstance(value, dict):
@@ -236,7 +263,7 @@ def keys(value):
 def test_every_field_and_metric_is_documented(world):
     page = (ROOT / "doc" / "stats.md").read_text(encoding="utf-8")
     words = {word for quoted in re.findall(r"`([^`]+)`", page) for word in quoted.split(".")}
-    assert keys(world.client.stats()) <= words
+    assert keys(world.client.stats()) | keys(history(world.client)) <= words
     metrics = set(re.findall(r"^# TYPE (\S+)", world.client.http("/metrics")[1], re.MULTILINE))
     assert metrics == {word for word in words if re.match(r"toxtun_\w|process_\w", word)}
 

@@ -66,6 +66,16 @@ def test_page_follows_a_transfer(browser, pair, load):
     assert browser.do("eval", "document.querySelectorAll('.peer canvas').length") == 3
 
 
+def test_plots_begin_before_the_page_was_opened(browser):
+    browser.do("reload")
+    wait_until("the past transfer", lambda: browser.do(
+        "eval", "[...peers.values()].some(p => p.history.some(s => s.rateIn > 1e6))"), 30 * PATIENCE)
+    seconds = browser.do("eval", "(h => h.at(-1).at - h[0].at)([...peers.values()][0].history)")
+    length, gaps = browser.do("eval", "(h => [h.length, h.filter(s => s.rateIn === null).length])"
+                                      "([...peers.values()][0].history)")
+    assert length > 4 and seconds < 2 * length and gaps <= 1
+
+
 def test_tox_id_is_copied_with_the_keyboard(browser):
     browser.do("eval", "document.querySelector('#copy').focus()")
     browser.do("press", "Enter")

@@ -53,7 +53,7 @@ def test_reasons_of_ended_connections_are_counted(world, load):
 
 def test_foreign_host_header_is_refused(world):
     """A web page that has its own name resolve to 127.0.0.1 must not read the stats."""
-    for path in ("/", "/stats", "/stats.json", "/metrics", "/events", "/toxid.svg"):
+    for path in ("/", "/stats", "/stats.json", "/history.json", "/metrics", "/events", "/toxid.svg"):
         assert world.client.http(path, headers={"Host": "evil.example"})[0] == 403
 
 

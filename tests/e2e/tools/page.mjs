@@ -1,5 +1,6 @@
 /* A headless Chromium for the tests: page.mjs PLAYWRIGHT CHROMIUM URL [PROXY]. Reads commands, a JSON array a
- * line, answers each with a line: ["eval", SCRIPT], ["shot", FILE, WIDTH, HEIGHT, SCHEME], ["errors"]. */
+ * line, answers each with a line: ["eval", SCRIPT], ["shot", FILE, WIDTH, HEIGHT, SCHEME], ["reload"],
+ * ["errors"]. */
 import readline from "node:readline";
 
 const [playwright, executablePath, url, proxy] = process.argv.slice(2);
@@ -31,6 +32,9 @@ const commands = {
 		return page.evaluate("document.documentElement.scrollWidth - innerWidth");
 	},
 	press: key => page.keyboard.press(key),
+	async reload() {
+		await page.reload();
+	},
 	errors: () => errors.splice(0),
 	requests: () => requests,
 	headers: () => answer.headers(),
