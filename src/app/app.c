@@ -18,6 +18,7 @@
 #include "peer.h"
 #include "reload.h"
 #include "stats.h"
+#include "tox_watch.h"
 #include "tt_err.h"
 #include "udp.h"
 
@@ -72,46 +73,6 @@ static void run_timers(struct app *app, tt_time now)
 		tt_heap_set(&app->timers, node, TT_TIME_NEVER);
 		t->due(app, t->owner);
 	}
-}
-
-static void on_tox_readable(void *user, unsigned events)
-{
-	(void)events;
-	((struct app *)user)->tox_readable = true;
-}
-
-static void unwatch_tox(struct app *app)
-{
-	for (size_t i = 0; i < app->n_tox_watches; i++)
-		loop_watch_free(app->tox_watches[i]);
-	free(app->tox_watches);
-	app->tox_watches = NULL;
-	app->n_tox_watches = 0;
-}
-
-/* toxcore opens and closes sockets as it likes. Without memory some are not watched, and are served
- * at toxcore's next time-out. */
-static void watch_tox(struct app *app)
-{
-	unsigned generation = toxnet_fds_generation(app->tn);
-
-	if (app->tox_watches && generation == app->tox_fds_generation)
-		return;
-	app->tox_fds_generation = generation;
-	unwatch_tox(app);
-	size_t n = toxnet_fds(app->tn, NULL, 0);
-	struct toxnet_fd *fds = calloc(n + 1, sizeof(*fds));
-	app->tox_watches = calloc(n + 1, sizeof(*app->tox_watches));
-	if (fds && app->tox_watches) {
-		toxnet_fds(app->tn, fds, n);
-		for (size_t i = 0; i < n; i++) {
-			struct loop_watch **w = &app->tox_watches[app->n_tox_watches];
-			if (loop_watch_new(w, app->loop, fds[i].fd, LOOP_READ, on_tox_readable,
-				    app) == TT_OK)
-				app->n_tox_watches++;
-		}
-	}
-	free(fds);
 }
 
 void app_drain(struct app *app)
@@ -243,7 +204,7 @@ int app_new(
 		rc = start_tox(app, data_dir);
 	if (rc != EXIT_OK)
 		goto out;
-	watch_tox(app);
+	tox_watch_update(app);
 	nodes_start(app, NULL);
 	*out = app;
 	app = NULL;
@@ -264,7 +225,7 @@ void app_free(struct app *app)
 	peers_free(app);
 	memory_clear(app);
 	nodes_stop(app);
-	unwatch_tox(app);
+	tox_watch_free(app);
 	toxnet_free(app->tn);
 	for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++)
 		loop_signal_free(app->signals[i]);
@@ -340,7 +301,7 @@ int app_step(struct app *app, tt_time limit)
 		app->tox_readable = false;
 		app->tox_deadline = toxnet_iterate(app->tn, now);
 		take_events(app);
-		watch_tox(app);
+		tox_watch_update(app);
 	}
 	run_timers(app, now);
 	control_run(app);

@@ -49,7 +49,7 @@ struct app {
 	const struct tt_log *log;
 	struct loop *loop;
 	struct toxnet *tn;
-	struct loop_watch **tox_watches; /* of the descriptors of toxcore, array */
+	struct tox_watch *tox_watches; /* of the descriptors of toxcore, array */
 	size_t n_tox_watches;
 	unsigned tox_fds_generation;
 	bool tox_readable;

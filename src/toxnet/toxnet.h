@@ -160,6 +160,7 @@ void toxnet_seek_path(struct toxnet *tn);
 struct toxnet_fd {
 	int fd;
 	unsigned serial; /* another one for another socket that got the same number */
+	bool stream;     /* TCP: a relay, a client of our own relay, or a listener */
 };
 
 /** Changes whenever the answer of toxnet_fds does; only toxnet_iterate and toxnet_node_add change

@@ -105,3 +105,18 @@ def test_transfers_both_ways_survive_the_change_to_a_relay_and_back(net, load, f
     client.wait_channels(0, 30)
     client.stop()
     server.stop()
+
+
+def test_dead_relay_does_not_keep_a_process_busy(directory):
+    """toxcore keeps the socket of a relay that is gone for up to 40 s, and it is readable."""
+    net = Net(directory / "deserted", "deserted-node")
+    server = net.server("deserted", args=["--no-udp"])
+    server.wait_for("connected to the Tox network", 30 * PATIENCE, server.err)
+    net.node.stop()
+    time.sleep(0.5)
+    before = server.stats()["process"]["cpu_seconds"]
+    time.sleep(3)
+    used = server.stats()["process"]["cpu_seconds"] - before
+    # a process that spins has all that the machine gives it
+    assert used < 0.6, f"{used:.2f} s of CPU in 3 s"
+    server.stop()
