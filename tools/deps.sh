@@ -54,6 +54,7 @@ need_build() {
 	package zlib1g-dev zlib
 	package libqrencode-dev libqrencode
 	package libbsd-dev libbsd
+	package libsystemd-dev libsystemd
 }
 
 need_run() {

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "fd_limit.h"
 #include "forward.h"
+#include "logsink.h"
 #include "memory.h"
 #include "nodes.h"
 #include "passphrase.h"
@@ -97,8 +98,7 @@ static void on_signal(void *user, int signo)
 
 	if (signo == SIGHUP && app->running) { /* other commands end with their terminal */
 		tt_info(app->log, "SIGHUP: reading the configuration again");
-		if (!app->draining && !app->stopping)
-			app_reload(app, app->log);
+		app_reload(app, app->log);
 		return;
 	}
 	if (app->draining || app->stopping) { /* asked twice: at once */
@@ -174,6 +174,7 @@ int app_new(
 		goto out;
 	app->conf = conf;
 	app->log = log;
+	app->sink = logsink_of(log);
 	app->accepts = (struct tt_ratelimit){.burst = ACCEPT_BURST, .interval_us = ACCEPT_INTERVAL};
 	app->refusals =
 		(struct tt_ratelimit){.burst = REFUSE_BURST, .interval_us = REFUSE_INTERVAL};
@@ -288,6 +289,7 @@ int app_step(struct app *app, tt_time limit)
 		tt_time_min(limit, tt_time_min(app->tox_deadline, tt_heap_deadline(&app->timers)));
 	deadline = tt_time_min(deadline, peers_deadline(app));
 	deadline = tt_time_min(deadline, control_deadline(app));
+	deadline = tt_time_min(deadline, logsink_deadline(app->sink));
 	if (app->stopping)
 		deadline = tt_time_min(deadline, app->stop_at);
 	else if (app->draining)
@@ -307,6 +309,7 @@ int app_step(struct app *app, tt_time limit)
 	control_run(app);
 	peers_run(app);
 	toxnet_flush(app->tn);
+	logsink_run(app->sink, now);
 	return EXIT_OK;
 }
 

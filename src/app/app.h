@@ -22,6 +22,7 @@ struct conn;
 struct control;
 struct forward;
 struct listener;
+struct logsink;
 struct node_lookup;
 struct peer;
 struct stats_service;
@@ -47,6 +48,7 @@ struct app {
 	const struct conf *conf; /* in force: main's, or what was read since */
 	struct conf *reloaded;   /* the latter, owned; NULL: main's */
 	const struct tt_log *log;
+	struct logsink *sink; /* the one that `log` writes to */
 	struct loop *loop;
 	struct toxnet *tn;
 	struct tox_watch *tox_watches; /* of the descriptors of toxcore, array */

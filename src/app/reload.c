@@ -8,6 +8,7 @@
 #include "access_peer.h"
 #include "config.h"
 #include "forward.h"
+#include "logsink.h"
 #include "nodes.h"
 #include "peer.h"
 
@@ -31,7 +32,7 @@ struct conf_diag reload_diag(const struct tt_log *log)
  * gets the values that hold, so that it says what the program does; the next reload says it again.
  */
 static void keep_what_needs_a_restart(
-	struct conf *c, const struct conf *running, const struct tt_log *log)
+	const struct app *app, struct conf *c, const struct tt_log *log)
 {
 	static const struct {
 		const char *option;
@@ -54,6 +55,7 @@ static void keep_what_needs_a_restart(
 		FIELD("verbose or quiet", log_level),
 		FIELD("log-format", log_json),
 	};
+	const struct conf *running = app->conf;
 	const char *said = "";
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -66,6 +68,10 @@ static void keep_what_needs_a_restart(
 			tt_warn(log, "%s has changed, which needs a restart", fields[i].option);
 		said = fields[i].option;
 	}
+	const char *log_file = app->sink->file.path;
+	if (running->command != CONF_CMD_STDIO && /* which has none, whatever its file says */
+		strcmp(log_file ? log_file : "", c->log_file ? c->log_file : "") != 0)
+		tt_warn(log, "log-file has changed, which needs a restart");
 	if (running->default_nodes && !c->default_nodes) {
 		tt_warn(log, "no-default-nodes is new, which needs a restart");
 		c->default_nodes = true;
@@ -124,6 +130,10 @@ int app_reload(struct app *app, const struct tt_log *log)
 	bool has_secret = false;
 	char *login;
 	struct conf *c;
+
+	logsink_reopen(app->sink, log); /* whatever the files below are like */
+	if (app->draining || app->stopping)
+		return EXIT_OK;
 	int rc = read_again(&c, app, secret, &has_secret, &login, log);
 
 	if (rc != EXIT_OK) {
@@ -131,7 +141,7 @@ int app_reload(struct app *app, const struct tt_log *log)
 	} else {
 		struct conf *old = app->reloaded;
 		const struct conf *before = app->conf;
-		keep_what_needs_a_restart(c, before, log);
+		keep_what_needs_a_restart(app, c, log);
 		memcpy(app->secret, secret, sizeof(secret));
 		app->has_secret = has_secret;
 		access_forget_login(app->proxy_login);

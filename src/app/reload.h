@@ -5,8 +5,9 @@
 #include "app.h"
 
 /**
- * Reads the ini file, the node list and the secret files again and takes over what has changed, see
- * doc/control.md. With a mistake in any of them nothing changes. An exit code; every mistake and
+ * Opens the log file anew. Then, unless the program is about to end, reads the ini file, the node
+ * list and the secret files again and takes over what has changed, see doc/control.md. With a
+ * mistake in any of them nothing changes. An exit code; every mistake and
  * every change is said on `log`.
  */
 int app_reload(struct app *app, const struct tt_log *log);

@@ -7,7 +7,7 @@ void tt_log_write(const struct tt_log *log, enum tt_log_level level, const char 
 {
 	if (!log || !log->write)
 		return;
-	char line[1024];
+	char line[TT_LOG_LINE_MAX];
 	va_list ap;
 	va_start(ap, fmt);
 	int n = vsnprintf(line, sizeof(line), fmt, ap);

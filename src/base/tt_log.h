@@ -25,7 +25,9 @@ struct tt_log {
 	enum tt_log_level level; /* lines above this level are not formatted at all */
 };
 
-/** Formats and writes one line; a NULL log or sink swallows it. Lines are cut at 1,023 bytes. */
+#define TT_LOG_LINE_MAX 1024 /* with the end of the string */
+
+/** Formats and writes one line, cut at that length; a NULL log or sink swallows it. */
 void tt_log_write(const struct tt_log *log, enum tt_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

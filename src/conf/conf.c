@@ -57,6 +57,7 @@ void conf_free(struct conf *c)
 	tt_free(NULL, c->passphrase_file);
 	tt_free(NULL, c->new_passphrase_file);
 	tt_free(NULL, c->socks_login_file);
+	tt_free(NULL, c->log_file);
 	tt_free(NULL, c->spec);
 	tt_free(NULL, c->spec_peer);
 	tt_free(NULL, c);

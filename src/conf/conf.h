@@ -129,7 +129,7 @@ struct conf {
 
 	/* options; paths NULL when not given */
 	char *config_file, *data_dir, *nodes_file, *id_file, *secret_file, *passphrase_file;
-	char *socks_login_file;
+	char *socks_login_file, *log_file;
 	enum tt_mode mode;
 	bool udp, relay, lan;
 	bool fast_start; /* toxcore's timers pass faster while we wait for somebody */

@@ -343,7 +343,8 @@ static void set_command(struct conf_ctx *x, const struct conf_option *o, const c
 	LONG("json", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_on, json, "                  (ping, netcheck, bench, status) as JSON") \
 	SHORT("v", "verbose", "", CONF_OPT_FLAG | CONF_OPT_REPEAT, set_verbose, log_level, "               more in the log; -vv for still more") \
 	SHORT("q", "quiet", "", CONF_OPT_FLAG, set_quiet, log_level, "                 only errors in the log") \
-	LONG("log-format", " text|json", 0, set_log_format, log_json, "  form of the log lines on stderr") \
+	LONG("log-format", " text|json", 0, set_log_format, log_json, "  form of the log lines") \
+	LONG("log-file", " FILE", 0, set_path, log_file, "         (server, client, node) log into this file in place of\n                              stderr; reopened on SIGHUP") \
 	SHORT("V", "version", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_command, command, "               print the version") \
 	SHORT("h", "help", "", CONF_OPT_FLAG | CONF_OPT_ARGS, set_command, command, "                  print this help")
 /* clang-format on */

@@ -27,7 +27,7 @@ struct loop_signal {
 	void *user;
 };
 
-static tt_time monotonic_us(void)
+tt_time loop_monotonic(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -76,7 +76,7 @@ int loop_new(struct loop **out, const struct tt_log *log)
 	if (!loop->timer || event_add(loop->timer, NULL) != 0)
 		goto out;
 	loop->log = log;
-	loop->now = monotonic_us();
+	loop->now = loop_monotonic();
 	loop_dns_init(loop);
 	*out = loop;
 	loop = NULL;
@@ -111,7 +111,7 @@ tt_time loop_now(const struct loop *loop)
 
 tt_time loop_clock(struct loop *loop)
 {
-	loop->now = monotonic_us();
+	loop->now = loop_monotonic();
 	return loop->now;
 }
 
@@ -127,7 +127,7 @@ void loop_woken(struct loop *loop)
 	if (loop->sampled)
 		return;
 	loop->sampled = true;
-	loop->now = monotonic_us();
+	loop->now = loop_monotonic();
 }
 
 /*
@@ -154,7 +154,7 @@ int loop_run_once(struct loop *loop, tt_time deadline)
 {
 	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
-	if (deadline <= monotonic_us())
+	if (deadline <= loop_monotonic())
 		flags |= EVLOOP_NONBLOCK; /* both: alone it goes on while a descriptor is ready */
 	else if (set_timer(loop, deadline) != TT_OK)
 		return TT_EIO;

@@ -36,6 +36,8 @@ void loop_free(struct loop *loop);
 tt_time loop_now(const struct loop *loop);
 /** Samples the clock anew (at start, or after long work). */
 tt_time loop_clock(struct loop *loop);
+/** The monotonic clock itself, for the log, which is there before any loop. */
+tt_time loop_monotonic(void);
 /** Seconds since the epoch with microseconds, for humans and for DESIGN section 6 only. */
 uint64_t loop_wall_us(void);
 

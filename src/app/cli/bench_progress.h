@@ -2,24 +2,17 @@
 #ifndef BENCH_PROGRESS_H
 #define BENCH_PROGRESS_H
 
-#include <stdbool.h>
-
-#include "tt_log.h"
+#include "live_line.h"
 #include "tt_time.h"
 
 struct bench_progress {
-	struct tt_log
-		log; /* hand this one around: its lines and ours keep out of each other's way */
-	const struct tt_log *inner;
-	bool on;
-	bool drawn;       /* the line is there now */
-	const char *step; /* what is being measured */
+	struct live_line *line; /* borrowed */
+	const char *step;       /* what is being measured */
 	tt_time since, length;
 	tt_time next_at; /* when it should be drawn again; TT_TIME_NEVER while there is nothing */
 };
 
-/** Lines of p->log go to `log`. */
-void bench_progress_init(struct bench_progress *p, const struct tt_log *log);
+void bench_progress_init(struct bench_progress *p, struct live_line *line);
 
 /** A step of this length begins. */
 void bench_progress_begin(struct bench_progress *p, const char *step, tt_time length, tt_time now);

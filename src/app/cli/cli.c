@@ -50,16 +50,30 @@ bool cli_flush(const struct tt_log *log)
 	return false;
 }
 
+struct live_line *cli_live_line(const struct tt_log *log)
+{
+	struct live_line *line = &logsink_of(log)->line;
+
+	live_line_init(line, log->level > TT_LOG_ERROR);
+	return line;
+}
+
 int cli_run(struct conf *conf)
 {
+	int (*run)(struct conf * conf, const struct tt_log *log) = NULL;
 	struct logsink sink;
 
-	logsink_init(&sink, conf->log_level, conf->log_json);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (commands[i].command == conf->command)
-			return commands[i].run(conf, &sink.log);
+			run = commands[i].run;
 	}
-	fprintf(stderr,
-		"toxtun: no command; try `toxtun server`, `toxtun client` or `toxtun -h`\n");
-	return EXIT_USAGE;
+	if (!run) {
+		fprintf(stderr, "toxtun: no command; try `toxtun server`, `toxtun client` or "
+				"`toxtun -h`\n");
+		return EXIT_USAGE;
+	}
+	logsink_init(&sink, conf->log_level, conf->log_json);
+	int rc = run(conf, &sink.log);
+	logsink_close(&sink);
+	return rc;
 }

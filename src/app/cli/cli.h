@@ -23,6 +23,9 @@ int cli_forward(struct conf *conf, const struct tt_log *log);
 int cli_cancel(struct conf *conf, const struct tt_log *log);
 int cli_stop(struct conf *conf, const struct tt_log *log);
 
+/** The line on the terminal that changes, where that is one and the log is not quiet. */
+struct live_line *cli_live_line(const struct tt_log *log);
+
 /** Writes everything that stdout still holds; false when that fails (said in the log). */
 bool cli_flush(const struct tt_log *log);
 

@@ -346,8 +346,8 @@ int cli_bench(struct conf *conf, const struct tt_log *log)
 {
 	struct bench b = {.app = NULL};
 
-	bench_progress_init(&b.progress, log);
-	int rc = cli_reach(&b.app, &b.peer, conf, &b.progress.log);
+	bench_progress_init(&b.progress, cli_live_line(log));
+	int rc = cli_reach(&b.app, &b.peer, conf, log);
 	if (rc == EXIT_OK)
 		rc = bench(&b);
 	app_free(b.app);

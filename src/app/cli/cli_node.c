@@ -61,7 +61,8 @@ int cli_node(struct conf *conf, const struct tt_log *log)
 
 	if (!dir)
 		return EXIT_USAGE;
-	int rc = app_new(&app, conf, log, dir);
+	int rc = logsink_to_file(logsink_of(log), conf->log_file) ? app_new(&app, conf, log, dir)
+								  : EXIT_FAILED;
 	if (rc == EXIT_OK) {
 		print_lines(app);
 		control_start(app, dir);

@@ -45,6 +45,8 @@ int cli_server(struct conf *conf, const struct tt_log *log)
 
 	if (!dir)
 		return EXIT_USAGE;
+	if (!logsink_to_file(logsink_of(log), conf->log_file))
+		goto out;
 	rc = app_new(&app, conf, log, dir);
 	if (rc != EXIT_OK)
 		goto out;
