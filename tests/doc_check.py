@@ -19,7 +19,7 @@ READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 SECURITY = ROOT / "doc" / "security.md"
 
 # Options of other programs that the pages name.
-FOREIGN = {"now", "socks"}  # systemctl --now, curl --socks5-hostname
+FOREIGN = {"now", "no-block", "socks"}  # systemctl --now --no-block, curl --socks5-hostname
 
 failures = []
 

@@ -18,7 +18,9 @@
 #include "passphrase.h"
 #include "peer.h"
 #include "reload.h"
+#include "service.h"
 #include "stats.h"
+#include "status_live.h"
 #include "tox_watch.h"
 #include "tt_err.h"
 #include "udp.h"
@@ -79,6 +81,8 @@ static void run_timers(struct app *app, tt_time now)
 void app_drain(struct app *app)
 {
 	app->draining = true;
+	service_stopping(app);
+	status_live_now(app);
 	app->drain_until = app_now(app) + TT_S(app->conf->drain_timeout_s);
 	forwards_close(app);
 	peers_drain(app);
@@ -218,6 +222,8 @@ void app_free(struct app *app)
 {
 	if (!app)
 		return;
+	status_live_stop(app);
+	service_stop(app);
 	stats_stop(app);
 	control_stop(app);
 	forwards_close(app);
@@ -249,6 +255,7 @@ static void note_self_path(struct app *app, enum toxnet_path path)
 	} else {
 		if (app->self_path == TOXNET_PATH_NONE)
 			tt_info(app->log, "connected to the Tox network (%s)", by);
+		service_ready(app);
 		stats_event(app, app->self_path == TOXNET_PATH_NONE ? "self_online" : "self_path",
 			NULL, "connected to the Tox network by %s", by);
 	}
@@ -310,6 +317,7 @@ int app_step(struct app *app, tt_time limit)
 	peers_run(app);
 	toxnet_flush(app->tn);
 	logsink_run(app->sink, now);
+	status_live_run(app);
 	return EXIT_OK;
 }
 
@@ -318,6 +326,8 @@ void app_stop(struct app *app)
 	if (app->stopping)
 		return;
 	app->stopping = true;
+	service_stopping(app);
+	status_live_now(app);
 	app->stop_at = app_now(app) + STOP_TIMEOUT;
 	forwards_close(app);
 	peers_shutdown(app);

@@ -25,7 +25,9 @@ struct listener;
 struct logsink;
 struct node_lookup;
 struct peer;
+struct service;
 struct stats_service;
+struct status_live;
 struct udp_target;
 
 /** What main and the commands return, see toxtun(1). */
@@ -68,7 +70,9 @@ struct app {
 	struct udp_target *udp_targets; /* list: sockets of the flows of our peers */
 	struct node_lookup *lookups;    /* names of bootstrap nodes */
 	struct stats_service *stats;
-	struct control *control; /* NULL: none */
+	struct control *control;  /* NULL: none */
+	struct service *service;  /* NULL: no service manager listens */
+	struct status_live *live; /* NULL: nobody sees it */
 	struct loop_signal *signals[3];
 	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */

@@ -9,6 +9,9 @@
 #include "wire.h"
 
 #define COLUMNS 80 /* of a terminal that does not say */
+/* To the end of the screen. The cursor stays at the beginning of the line: a terminal that breaks
+ * it into two, because it was made narrower, keeps the cursor there, and both rows are wiped. */
+#define WIPE "\033[J"
 
 void live_line_init(struct live_line *l, bool wanted)
 {
@@ -56,7 +59,10 @@ void live_line_fit(char dst[LIVE_LINE_MAX], const char *text, size_t columns)
 
 void live_line_set(struct live_line *l, const char *text)
 {
-	if (!l->on || strcmp(l->text, text) == 0)
+	bool same = strcmp(l->text, text) == 0;
+
+	/* One that could not be drawn in the background is tried again. */
+	if (!l->on || (same && (l->drawn || !text[0])))
 		return;
 	snprintf(l->text, sizeof(l->text), "%s", text);
 	if (l->text[0])
@@ -67,10 +73,10 @@ void live_line_set(struct live_line *l, const char *text)
 
 void live_line_wipe(struct live_line *l)
 {
-	if (!l->drawn)
-		return;
-	fputs("\r\033[K", stderr);
-	fflush(stderr);
+	if (l->drawn && in_foreground()) {
+		fputs("\r" WIPE, stderr);
+		fflush(stderr);
+	}
 	l->drawn = false;
 }
 
@@ -82,7 +88,7 @@ void live_line_draw(struct live_line *l)
 		return;
 	/* The last column stays free: there some terminals begin another row at once. */
 	live_line_fit(fits, l->text, columns() - 1);
-	fprintf(stderr, "\r%s\033[K", fits);
+	fprintf(stderr, "\r%s" WIPE "\r", fits);
 	fflush(stderr);
 	l->drawn = true;
 }

@@ -28,8 +28,8 @@ void live_line_wipe(struct live_line *l);
 void live_line_draw(struct live_line *l);
 
 /**
- * As much of the text as fits into so many columns, without control characters: a second row could
- * not be wiped. Characters that may be two columns wide count as two.
+ * As much of the text as fits into so many columns, without control characters. Characters that may
+ * be two columns wide count as two.
  */
 void live_line_fit(char dst[LIVE_LINE_MAX], const char *text, size_t columns);
 

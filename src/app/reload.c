@@ -11,6 +11,7 @@
 #include "logsink.h"
 #include "nodes.h"
 #include "peer.h"
+#include "service.h"
 
 static void report(void *user, const char *origin, const char *message)
 {
@@ -134,6 +135,7 @@ int app_reload(struct app *app, const struct tt_log *log)
 	logsink_reopen(app->sink, log); /* whatever the files below are like */
 	if (app->draining || app->stopping)
 		return EXIT_OK;
+	service_reloading(app);
 	int rc = read_again(&c, app, secret, &has_secret, &login, log);
 
 	if (rc != EXIT_OK) {
@@ -151,5 +153,6 @@ int app_reload(struct app *app, const struct tt_log *log)
 		conf_free(old); /* nothing points into it any more */
 	}
 	sodium_memzero(secret, sizeof(secret));
+	service_reloaded(app);
 	return rc;
 }

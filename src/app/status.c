@@ -10,6 +10,9 @@
 #include "stats_int.h"
 #include "status_int.h"
 
+/* Meeting takes so long on a good network. */
+#define PATIENCE TT_S(20)
+
 void status_sample(struct app *app)
 {
 	for (struct peer *p = app->peers; p; p = p->hh.next) {
@@ -78,36 +81,72 @@ static void put_quality(FILE *f, const struct status_peer *p)
 		fprintf(f, ", loss %.1f %%", status_loss(p));
 }
 
-void status_sentence(FILE *f, const struct app *app)
+bool status_is_young(const struct app *app)
 {
-	struct status_peer p = {.peer = NULL}, ready = {.peer = NULL};
-	unsigned n_ready = 0, n = 0;
+	return tt_time_since(app_now(app), app->started_at) < PATIENCE;
+}
 
+/* People who chat are none of the peers. */
+struct overview {
+	unsigned n, n_ready;
+	struct status_peer one; /* the first that is ready, or else the last */
+};
+
+static void look(struct overview *o, const struct app *app)
+{
+	struct status_peer p;
+
+	*o = (struct overview){.n = 0};
 	for (const struct peer *i = app->peers; i; i = i->hh.next) {
-		struct status_peer next;
-		status_gather(&next, i);
-		if (next.person)
+		status_gather(&p, i);
+		if (p.person)
 			continue;
-		n++;
-		p = next;
-		if (p.session.online && n_ready++ == 0)
-			ready = p;
+		o->n++;
+		if (o->n_ready == 0)
+			o->one = p;
+		o->n_ready += p.session.online;
 	}
-	if (app->stopping) {
+}
+
+/* True when they say that the one peer that there is has been reached. */
+static bool put_words(FILE *f, const struct app *app, const struct overview *o)
+{
+	if (app->draining || app->stopping) {
 		fprintf(f, "stopping");
-	} else if (app->self_path == TOXNET_PATH_NONE && n_ready == 0) {
-		fprintf(f, "not connected to the Tox network");
-	} else if (n_ready == 1 && n == 1) {
-		fprintf(f, "connected to %s, %s", ready.name, path_words(&ready));
-		put_quality(f, &ready);
-	} else if (n == 1) {
-		fprintf(f, "%s is %s", p.name, path_words(&p));
-	} else if (n > 1) {
-		fprintf(f, "connected to %u of %u peers", n_ready, n);
-	} else {
+	} else if (app->self_path == TOXNET_PATH_NONE && o->n_ready == 0) {
+		fprintf(f, "%s the Tox network",
+			status_is_young(app) ? "looking for" : "not connected to");
+	} else if (o->n > 1) {
+		fprintf(f, "connected to %u of %u peers", o->n_ready, o->n);
+	} else if (o->n == 0) {
 		fprintf(f, "connected to the Tox network%s",
 			app->conf->serve ? ", waiting for peers" : "");
+	} else if (o->n_ready == 1) {
+		fprintf(f, "connected to %s, %s", o->one.name, path_words(&o->one));
+		return true;
+	} else if (o->one.peer->wanted && o->one.peer->path == TOXNET_PATH_NONE) {
+		fprintf(f, "waiting for %s", o->one.name);
+	} else {
+		fprintf(f, "%s is %s", o->one.name, path_words(&o->one));
 	}
+	return false;
+}
+
+void status_words(FILE *f, const struct app *app)
+{
+	struct overview o;
+
+	look(&o, app);
+	put_words(f, app, &o);
+}
+
+void status_sentence(FILE *f, const struct app *app)
+{
+	struct overview o;
+
+	look(&o, app);
+	if (put_words(f, app, &o))
+		put_quality(f, &o.one);
 }
 
 static void put_self(FILE *f, const struct app *app)

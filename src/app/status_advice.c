@@ -7,8 +7,6 @@
 #include "stats_int.h"
 #include "status_int.h"
 
-/* Meeting takes so long on a good network; before that nothing is wrong yet. */
-#define PATIENCE TT_S(20)
 #define LOSS_HIGH 5.0      /* percent */
 #define LOSS_SEGMENTS 1000 /* fewer say little */
 
@@ -23,7 +21,7 @@ static bool has_direct_peer(const struct app *app)
 
 static void advise_self(FILE *f, const struct app *app)
 {
-	bool young = tt_time_since(app_now(app), app->started_at) < PATIENCE;
+	bool young = status_is_young(app);
 
 	if (app->self_path == TOXNET_PATH_NONE && young)
 		fprintf(f, "- It is looking for the Tox network, which takes some seconds.\n");

@@ -21,7 +21,13 @@ void status_gather(struct status_peer *out, const struct peer *p);
 /* Segments that were lost on the way to it, in percent. */
 double status_loss(const struct status_peer *p);
 
-/* The whole in one sentence, without its end. */
+/* The program has not been looking for its network and peers for so long that something is wrong.
+ */
+bool status_is_young(const struct app *app);
+
+/* The whole in one sentence, without its end: words that change when something happens ... */
+void status_words(FILE *f, const struct app *app);
+/* ... and with the figures of the one peer. */
 void status_sentence(FILE *f, const struct app *app);
 
 /*

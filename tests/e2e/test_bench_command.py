@@ -168,4 +168,4 @@ def test_line_on_a_terminal_shows_progress_and_goes_away(net, server, tmp_path):
     assert [s for s in shown if re.search(r"^download .*[1-9][\d.]* MB/s$", s)]
     assert [s for s in shown if re.search(r"^both at once .*down [\d.]+, up [\d.]+ MB/s$", s)]
     assert max(len(s) for s in shown if s.endswith("MB/s")) < 80
-    assert seen.endswith(b"\r\033[K"), "the line is still there"
+    assert seen.endswith(b"\r\033[J"), "the line is still there"

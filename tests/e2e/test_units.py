@@ -5,12 +5,13 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from harness import PATIENCE, ROOT, SANITIZED, TOXTUN, Net, free_port
+from harness import ONLINE_S, PATIENCE, ROOT, SANITIZED, TOXTUN, Net, free_port
 
 SANDBOX = ["/usr/bin/python3", ROOT / "tests" / "e2e" / "tools" / "sandbox.py"]
 EXPOSURE_MAX = 2.0  # of 10, by systemd's own measure
@@ -65,10 +66,17 @@ def test_program_needs_nothing_that_the_sandbox_refuses(directory, load):
         net.data_dir(name).mkdir(mode=0o700)
         os.chown(net.data_dir(name), owner, -1)
     port = free_port()
-    server = net.server("boxed-server", before=SANDBOX)
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(f"\0toxtun-boxed-{os.getpid()}")
+    manager.settimeout(ONLINE_S)
+    server = net.server("boxed-server", before=[
+        "env", f"NOTIFY_SOCKET=@toxtun-boxed-{os.getpid()}", *SANDBOX])
     client = net.client("boxed-client", before=SANDBOX, args=["--drain-timeout", "1"], ini=(
         f"[client]\nx = {port}:localhost:{load.port}:{server.toxid}\n"))
     client.wait_online()
+    while manager.recv(4096) != b"READY=1":
+        pass
+    manager.close()
     load.run("get", port, 91, 2_000_000)
     load.run("echo", port, 92, 100_000)
     running = load.start("get", port, 93, 10_000_000_000)

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "control.h"
 #include "net.h"
+#include "service.h"
 
 static void print_line(const struct tt_addr *addr, uint16_t port, const char *key)
 {
@@ -69,7 +70,11 @@ int cli_node(struct conf *conf, const struct tt_log *log)
 		tt_info(log, "a bootstrap node on UDP port %u, a relay on TCP port %u%s",
 			toxnet_udp_port(app->tn), conf->relay_port,
 			conf->relay_port ? "" : " (off)");
-		rc = cli_flush(log) ? app_run(app) : EXIT_FAILED;
+		rc = cli_flush(log) ? service_start(app) : EXIT_FAILED;
+	}
+	if (rc == EXIT_OK) {
+		service_ready(app); /* it is the network */
+		rc = app_run(app);
 	}
 	app_free(app);
 	free(dir);

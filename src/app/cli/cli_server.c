@@ -9,7 +9,9 @@
 #include "control.h"
 #include "forward.h"
 #include "peer.h"
+#include "service.h"
 #include "stats.h"
+#include "status_live.h"
 
 static int write_id_file(const struct tt_log *log, const char *path, const char *id)
 {
@@ -61,6 +63,10 @@ int cli_server(struct conf *conf, const struct tt_log *log)
 	peers_want(app);
 	peers_accept_admins(app);
 	control_start(app, dir);
+	rc = service_start(app);
+	if (rc != EXIT_OK)
+		goto out;
+	status_live_start(app, cli_live_line(log));
 	rc = app_run(app);
 out:
 	app_free(app);
