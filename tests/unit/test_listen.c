@@ -8,88 +8,32 @@
 #include <string.h>
 
 #include "access.h"
-#include "fail_mem.h"
 #include "listen.h"
 #include "tt_err.h"
-
-enum { CLI, SRV };
-
-struct world {
-	struct session *s[2];
-	struct fail_mem mem[2];
-	struct session_config cfg[2];
-	tt_time now;
-	uint32_t receipt;
-};
+#include "two_sessions.h"
 
 static struct tt_rule rules[3];
 static const char *const rule_texts[] = {"localhost:8000-8999", "10.0.0.0/8:80", "unix:/run/x"};
-
-static void restart(struct world *w, size_t i)
-{
-	session_free(w->s[i]);
-	w->s[i] = NULL;
-	w->cfg[i].inst[0]++;
-	assert_int_equal(session_new(&w->s[i], &w->cfg[i], w->now), TT_OK);
-}
 
 /* Only the server serves, and it offers no targets. */
 static void make(struct world *w)
 {
 	const char *why;
-	*w = (struct world){.now = TT_S(1000)};
+	world_make(w);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(tt_rule_parse(rule_texts[i], &rules[i], &why), TT_OK);
 	for (size_t i = 0; i < 2; i++) {
-		struct session_config *c = &w->cfg[i];
-		c->self_key[0] = (uint8_t)(2 - i);
-		c->peer_key[0] = (uint8_t)(1 + i);
-		c->accept = i == SRV;
-		c->mode = TT_MODE_FAST3;
-		c->listens = rules;
-		c->n_listens = i == SRV ? 3 : 0;
-		c->mem = fail_mem_init(&w->mem[i], 0);
-		restart(w, i);
+		w->cfg[i].n_rules = 0;
+		w->cfg[i].listens = rules;
 	}
-}
-
-static void finish(struct world *w)
-{
-	for (size_t i = 0; i < 2; i++) {
-		session_free(w->s[i]);
-		assert_int_equal(w->mem[i].held, 0);
-	}
-}
-
-static bool carry_one(struct world *w, size_t from)
-{
-	uint8_t buf[WIRE_MESSAGE_MAX];
-	size_t len = session_control_output(w->s[from], buf);
-	if (len == 0)
-		return false;
-	session_control_sent(w->s[from], ++w->receipt);
-	assert_int_equal(session_control_input(w->s[!from], buf, len, w->now), TT_OK);
-	session_control_confirmed(w->s[from], w->receipt);
-	return true;
-}
-
-static void carry(struct world *w)
-{
-	while (carry_one(w, CLI) || carry_one(w, SRV))
-		;
-}
-
-static void path(struct world *w, enum link_path p)
-{
-	for (size_t i = 0; i < 2; i++)
-		session_path(w->s[i], p, w->now);
-	carry(w);
+	w->cfg[SRV].n_listens = 3;
+	world_start(w);
 }
 
 static void up(struct world *w)
 {
 	make(w);
-	path(w, LINK_DIRECT);
+	world_online(w);
 }
 
 static struct listen_request request(const char *host, uint16_t port)
@@ -104,7 +48,7 @@ static void ask(struct world *w, const char *host, uint16_t port, void *user)
 {
 	struct listen_request r = request(host, port);
 	assert_int_equal(session_listen(w->s[CLI], &r, user, w->now), TT_OK);
-	carry(w);
+	world_carry(w);
 }
 
 static struct listen_action want(struct world *w, size_t i, enum listen_action_type type)
@@ -134,8 +78,18 @@ static struct listen_action grant(struct world *w, uint16_t port, void *user)
 {
 	struct listen_action a = want(w, SRV, LISTEN_ACTION_OPEN);
 	session_listen_opened(w->s[SRV], a.lid, user, REASON_NONE, port, "", w->now);
-	carry(w);
+	world_carry(w);
 	return a;
+}
+
+/* A world in which `user` has a listener, for each side. */
+static uint32_t listening(struct world *w, void *user)
+{
+	up(w);
+	ask(w, "localhost", 8080, user);
+	uint32_t lid = grant(w, 8080, user).lid;
+	want(w, CLI, LISTEN_ACTION_NEWS);
+	return lid;
 }
 
 static void want_refused(struct world *w, const void *user, enum close_reason why)
@@ -152,7 +106,7 @@ static struct channel *connection(struct world *w, uint32_t lid)
 		.proto = WIRE_REVERSE, .host = "listener", .port = 8080, .lid = lid};
 	struct channel *ch;
 	assert_int_equal(session_open(w->s[SRV], &t, &ch, w, w->now), TT_OK);
-	carry(w);
+	world_carry(w);
 	return ch;
 }
 
@@ -179,11 +133,11 @@ static void connection_at_the_listener_is_dialled_to_the_askers_target_only(void
 	assert_int_equal(dial.port, 22);
 	assert_int_equal(dial.n_addrs, 1);
 	channel_dialed(dial.channel, REASON_NONE, w.now);
-	carry(&w);
+	world_carry(&w);
 	struct session_action opened;
 	assert_true(session_next_action(w.s[SRV], &opened));
 	assert_int_equal(opened.type, ACTION_OPENED);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void peer_cannot_open_what_was_not_asked_for(void **state)
@@ -195,10 +149,7 @@ static void peer_cannot_open_what_was_not_asked_for(void **state)
 	struct channel_info ci;
 	int web;
 	(void)state;
-	up(&w);
-	ask(&w, "localhost", 8080, &web);
-	uint32_t lid = grant(&w, 8080, &web).lid;
-	want(&w, CLI, LISTEN_ACTION_NEWS);
+	uint32_t lid = listening(&w, &web);
 	assert_int_equal(session_open(w.s[SRV], &t, &ch[0], NULL, w.now), TT_OK);
 	ch[1] = connection(&w, lid + 1);
 	for (size_t i = 0; i < 2; i++) {
@@ -209,13 +160,13 @@ static void peer_cannot_open_what_was_not_asked_for(void **state)
 		channel_release(a.channel);
 	}
 	session_unlisten(w.s[CLI], &web); /* and no more when it is given up */
-	carry(&w);
+	world_carry(&w);
 	want(&w, SRV, LISTEN_ACTION_CLOSE);
 	connection(&w, lid);
 	assert_true(session_next_action(w.s[SRV], &a));
 	assert_int_equal(a.type, ACTION_CLOSED);
 	channel_release(a.channel);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void rules_decide_where_the_peer_may_listen(void **state)
@@ -252,14 +203,14 @@ static void rules_decide_where_the_peer_may_listen(void **state)
 			}
 			want(&w, CLI, LISTEN_ACTION_NEWS);
 			session_unlisten(w.s[CLI], &user);
-			carry(&w);
+			world_carry(&w);
 			assert_ptr_equal(want(&w, SRV, LISTEN_ACTION_CLOSE).user, &user);
 		} else {
 			want_refused(&w, &user, REASON_NOT_ALLOWED);
 			session_unlisten(w.s[CLI], &user);
 		}
 	}
-	finish(&w);
+	world_finish(&w);
 }
 
 static void star_needs_a_rule_for_every_address(void **state)
@@ -289,18 +240,18 @@ static void unix_sockets_need_a_rule_of_their_own(void **state)
 		struct listen_request r = request(paths[i], 0);
 		r.path = true;
 		assert_int_equal(session_listen(w.s[CLI], &r, &user, w.now), TT_OK);
-		carry(&w);
+		world_carry(&w);
 		if (i == 0) {
 			assert_string_equal(want(&w, SRV, LISTEN_ACTION_OPEN).path, "/run/x");
 			session_unlisten(w.s[CLI], &user);
-			carry(&w);
+			world_carry(&w);
 			want(&w, SRV, LISTEN_ACTION_CLOSE);
 			continue;
 		}
 		want_refused(&w, &user, REASON_NOT_ALLOWED);
 		session_unlisten(w.s[CLI], &user);
 	}
-	finish(&w);
+	world_finish(&w);
 }
 
 static void listener_outlives_a_short_absence_and_is_asked_for_again(void **state)
@@ -308,24 +259,21 @@ static void listener_outlives_a_short_absence_and_is_asked_for_again(void **stat
 	struct world w;
 	int user;
 	(void)state;
-	up(&w);
-	ask(&w, "localhost", 8080, &user);
-	grant(&w, 8080, &user);
-	want(&w, CLI, LISTEN_ACTION_NEWS);
-	path(&w, LINK_DOWN);
+	listening(&w, &user);
+	world_offline(&w);
 	w.now += TT_S(30);
-	path(&w, LINK_DIRECT);
+	world_online(&w);
 	want_nothing(&w, CLI);
 	want_nothing(&w, SRV);
 
-	path(&w, LINK_DOWN);
+	world_offline(&w);
 	w.now += SESSION_RESUME_TIMEOUT;
 	assert_true(session_deadline(w.s[SRV]) <= w.now);
 	session_on_deadline(w.s[SRV], w.now);
 	want(&w, SRV, LISTEN_ACTION_CLOSE);
-	path(&w, LINK_DIRECT);
+	world_online(&w);
 	grant(&w, 8080, &user);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void restart_of_either_side_ends_the_listener_and_it_comes_back(void **state)
@@ -333,23 +281,20 @@ static void restart_of_either_side_ends_the_listener_and_it_comes_back(void **st
 	struct world w;
 	int user;
 	(void)state;
-	up(&w);
-	ask(&w, "localhost", 8080, &user);
-	grant(&w, 8080, &user);
-	want(&w, CLI, LISTEN_ACTION_NEWS);
-	restart(&w, SRV); /* it knows nothing */
-	path(&w, LINK_DOWN);
-	path(&w, LINK_DIRECT);
+	listening(&w, &user);
+	world_restart(&w, SRV); /* it knows nothing */
+	world_offline(&w);
+	world_online(&w);
 	grant(&w, 8080, &user);
 
-	restart(&w, CLI); /* with the same number for another listener */
+	world_restart(&w, CLI); /* with the same number for another listener */
 	ask(&w, "localhost", 8081, &user);
-	path(&w, LINK_DOWN);
-	path(&w, LINK_DIRECT);
+	world_offline(&w);
+	world_online(&w);
 	want(&w, SRV, LISTEN_ACTION_CLOSE); /* first, so that its port is free */
 	grant(&w, 8081, &user);
 	assert_int_equal(info(&w, &user).port, 8081);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void place_that_is_taken_is_asked_for_again_after_a_while(void **state)
@@ -363,7 +308,7 @@ static void place_that_is_taken_is_asked_for_again_after_a_while(void **state)
 		struct listen_action a = want(&w, SRV, LISTEN_ACTION_OPEN);
 		session_listen_opened(
 			w.s[SRV], a.lid, NULL, REASON_CANNOT_LISTEN, 0, "in use", w.now);
-		carry(&w);
+		world_carry(&w);
 		if (i == 0) {
 			want_refused(&w, &user, REASON_CANNOT_LISTEN);
 			assert_string_equal(info(&w, &user).text, "in use");
@@ -372,11 +317,11 @@ static void place_that_is_taken_is_asked_for_again_after_a_while(void **state)
 		assert_true(session_deadline(w.s[CLI]) <= w.now + SESSION_LISTEN_RETRY);
 		w.now += SESSION_LISTEN_RETRY;
 		session_on_deadline(w.s[CLI], w.now);
-		carry(&w);
+		world_carry(&w);
 	}
 	grant(&w, 8080, &user);
 	assert_int_equal(info(&w, &user).state, LISTEN_OPEN);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void chosen_port_is_asked_for_again(void **state)
@@ -389,13 +334,13 @@ static void chosen_port_is_asked_for_again(void **state)
 	struct listen_action a = grant(&w, 8123, &user);
 	assert_int_equal(a.at.port_first, 8000);
 	assert_int_equal(a.at.port_last, 8999);
-	restart(&w, SRV);
-	path(&w, LINK_DOWN);
-	path(&w, LINK_DIRECT);
+	world_restart(&w, SRV);
+	world_offline(&w);
+	world_online(&w);
 	a = want(&w, SRV, LISTEN_ACTION_OPEN);
 	assert_int_equal(a.at.port_first, 8123);
 	assert_int_equal(a.at.port_last, 8123);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void new_rules_close_and_open(void **state)
@@ -403,10 +348,7 @@ static void new_rules_close_and_open(void **state)
 	struct world w;
 	int web, ten;
 	(void)state;
-	up(&w);
-	ask(&w, "localhost", 8080, &web);
-	grant(&w, 8080, &web);
-	want(&w, CLI, LISTEN_ACTION_NEWS);
+	listening(&w, &web);
 	ask(&w, "10.0.0.1", 443, &ten);
 	want_refused(&w, &ten, REASON_NOT_ALLOWED);
 	const char *why;
@@ -415,12 +357,12 @@ static void new_rules_close_and_open(void **state)
 	w.cfg[SRV].listens = &other;
 	w.cfg[SRV].n_listens = 1;
 	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
-	carry(&w);
+	world_carry(&w);
 	assert_ptr_equal(want(&w, SRV, LISTEN_ACTION_CLOSE).user, &web);
 	assert_int_equal(info(&w, &web).reason, REASON_NOT_ALLOWED);
 	grant(&w, 443, &ten);
 	assert_int_equal(info(&w, &ten).state, LISTEN_OPEN);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void end_of_the_server_is_said(void **state)
@@ -428,15 +370,12 @@ static void end_of_the_server_is_said(void **state)
 	struct world w;
 	int user;
 	(void)state;
-	up(&w);
-	ask(&w, "localhost", 8080, &user);
-	grant(&w, 8080, &user);
-	want(&w, CLI, LISTEN_ACTION_NEWS);
+	listening(&w, &user);
 	session_end(w.s[SRV], REASON_SHUTDOWN);
-	carry(&w);
+	world_carry(&w);
 	want(&w, SRV, LISTEN_ACTION_CLOSE);
 	want_refused(&w, &user, REASON_SHUTDOWN);
-	finish(&w);
+	world_finish(&w);
 }
 
 static void limits_hold_on_both_sides(void **state)
@@ -450,7 +389,7 @@ static void limits_hold_on_both_sides(void **state)
 		assert_int_equal(session_listen(w.s[CLI], &r, &users[i], w.now), TT_OK);
 	assert_int_equal(
 		session_listen(w.s[CLI], &r, &users[SESSION_LISTENS_MAX], w.now), TT_ELIMIT);
-	carry(&w);
+	world_carry(&w);
 	for (size_t i = 0; i < SESSION_LISTENS_MAX; i++)
 		grant(&w, 8080, &users[i]);
 
@@ -466,7 +405,7 @@ static void limits_hold_on_both_sides(void **state)
 	assert_true(wire_decode(buf, len, &m) > 0);
 	assert_int_equal(m.type, WIRE_UNLISTEN);
 	assert_string_equal(m.unlisten.reason, "limit");
-	finish(&w);
+	world_finish(&w);
 }
 
 static void side_that_serves_nobody_listens_for_nobody(void **state)
@@ -476,11 +415,11 @@ static void side_that_serves_nobody_listens_for_nobody(void **state)
 	(void)state;
 	make(&w);
 	w.cfg[SRV].accept = false;
-	restart(&w, SRV);
-	path(&w, LINK_DIRECT);
+	world_restart(&w, SRV);
+	world_online(&w);
 	ask(&w, "localhost", 8080, &user);
 	want_refused(&w, &user, REASON_NOT_ALLOWED);
-	finish(&w);
+	world_finish(&w);
 }
 
 int main(void)

@@ -7,45 +7,13 @@
 
 #include <string.h>
 
-#include "fail_mem.h"
-#include "session.h"
 #include "tt_err.h"
-
-enum { CLI, SRV };
-
-struct world {
-	struct session *s[2];
-	struct session_config cfg[2];
-	struct session_slots slots; /* of the server */
-	struct fail_mem mem[2];
-	tt_time now;
-	uint32_t receipt;
-};
+#include "two_sessions.h"
 
 static struct world w;
+static struct session_slots slots; /* of the server */
 static const struct tt_rule rule = {
 	.kind = TT_RULE_NET, .net = {4, {10}}, .prefix = 8, .port_first = 1, .port_last = 1000};
-
-static bool carry_control(size_t from)
-{
-	uint8_t buf[WIRE_MESSAGE_MAX];
-	size_t len = session_control_output(w.s[from], buf);
-	if (len == 0)
-		return false;
-	session_control_sent(w.s[from], ++w.receipt);
-	session_control_input(w.s[!from], buf, len, w.now);
-	session_control_confirmed(w.s[from], w.receipt);
-	return true;
-}
-
-static bool carry_packet(size_t from)
-{
-	uint8_t buf[LINK_PACKET_MAX];
-	size_t len = session_packet_output(w.s[from], buf, w.now);
-	if (len > 0)
-		session_packet_input(w.s[!from], buf, len, w.now);
-	return len > 0;
-}
 
 static void run_timers(void)
 {
@@ -62,9 +30,9 @@ static void carry(void)
 		more = false;
 		run_timers();
 		for (size_t i = 0; i < 2; i++) {
-			while (carry_packet(i))
+			while (world_carry_packet(&w, i))
 				more = true;
-			more |= carry_control(i);
+			more |= world_carry_control(&w, i);
 		}
 	}
 	for (size_t i = 0; i < 2; i++)
@@ -73,32 +41,19 @@ static void carry(void)
 
 static void start(void)
 {
-	memset(&w, 0, sizeof(w));
-	w.now = TT_S(1000);
-	w.slots.cap = SIZE_MAX;
+	world_make(&w);
+	slots = (struct session_slots){.cap = SIZE_MAX};
+	w.cfg[SRV].slots = &slots;
 	for (size_t i = 0; i < 2; i++) {
-		w.cfg[i] = (struct session_config){.accept = i == SRV,
-			.mode = TT_MODE_AUTO,
-			.rules = &rule,
-			.n_rules = 1,
-			.idle_timeout_us = TT_S(5),
-			.slots = i == SRV ? &w.slots : NULL,
-			.mem = fail_mem_init(&w.mem[i], 0)};
-		w.cfg[i].self_key[0] = (uint8_t)(2 - i);
-		w.cfg[i].peer_key[0] = (uint8_t)(1 + i);
-		w.cfg[i].inst[0] = (uint8_t)(1 + i);
-		assert_int_equal(session_new(&w.s[i], &w.cfg[i], w.now), TT_OK);
+		w.cfg[i].mode = TT_MODE_AUTO;
+		w.cfg[i].rules = &rule;
+		w.cfg[i].n_rules = 1;
+		w.cfg[i].idle_timeout_us = TT_S(5);
+	}
+	world_start(&w);
+	for (size_t i = 0; i < 2; i++)
 		session_path(w.s[i], LINK_DIRECT, w.now);
-	}
 	carry();
-}
-
-static void finish(void)
-{
-	for (size_t i = 0; i < 2; i++) {
-		session_free(w.s[i]);
-		assert_int_equal(w.mem[i].held, 0);
-	}
 }
 
 static struct channel *ask(const char *host, uint16_t port)
@@ -154,13 +109,6 @@ static void open_one(struct channel *ch[2])
 	want(CLI, ACTION_OPENED);
 }
 
-static struct session_stats stats(size_t i)
-{
-	struct session_stats st;
-	session_stats(w.s[i], &st);
-	return st;
-}
-
 static void first_datagrams_go_with_the_syn_and_may_be_there_before_it(void **state)
 {
 	(void)state;
@@ -168,7 +116,7 @@ static void first_datagrams_go_with_the_syn_and_may_be_there_before_it(void **st
 	struct channel *a = ask("10.0.0.1", 53);
 	assert_true(say(a, "one"));
 	assert_true(say(a, "two"));
-	assert_true(carry_packet(CLI));
+	assert_true(world_carry_packet(&w, CLI));
 	carry();
 	struct channel *b = want(SRV, ACTION_DIAL);
 	assert_null(channel_dgram_next(b)); /* there is no socket yet */
@@ -178,10 +126,10 @@ static void first_datagrams_go_with_the_syn_and_may_be_there_before_it(void **st
 	expect(b, "two");
 	/* the answer may overtake the ack */
 	say(b, "three");
-	assert_true(carry_packet(SRV));
+	assert_true(world_carry_packet(&w, SRV));
 	assert_ptr_equal(want(CLI, ACTION_READY), a);
 	expect(a, "three");
-	finish();
+	world_finish(&w);
 }
 
 static void rules_and_ports_hold_for_datagrams_too(void **state)
@@ -194,9 +142,9 @@ static void rules_and_ports_hold_for_datagrams_too(void **state)
 	say(ask("11.0.0.1", 53), "x");
 	carry();
 	assert_int_equal(want_closed(CLI), REASON_NOT_ALLOWED);
-	assert_int_equal(stats(SRV).flows_failed, 2);
-	assert_int_equal(stats(SRV).failed, 0);
-	finish();
+	assert_int_equal(world_stats(&w, SRV).flows_failed, 2);
+	assert_int_equal(world_stats(&w, SRV).failed, 0);
+	world_finish(&w);
 }
 
 static void target_that_refuses_ends_the_flow(void **state)
@@ -213,7 +161,7 @@ static void target_that_refuses_ends_the_flow(void **state)
 	carry();
 	assert_false(say(ch[CLI], "y"));
 	assert_int_equal(want_closed(CLI), REASON_REFUSED_BY_TARGET);
-	finish();
+	world_finish(&w);
 }
 
 /* The flow's end at the accepter, when nothing happens for the rest of its life. `timeout` is that
@@ -236,15 +184,15 @@ static tt_time lifetime(bool answered, tt_time timeout)
 	if (answered)
 		expect(ch[CLI], "y");
 	tt_time begin = w.now;
-	while (stats(CLI).udp.flows > 0) {
+	while (world_stats(&w, CLI).udp.flows > 0) {
 		w.now += TT_S(1);
 		carry();
 	}
 	carry();
-	assert_int_equal(stats(SRV).udp.flows, 0);
+	assert_int_equal(world_stats(&w, SRV).udp.flows, 0);
 	assert_int_equal(want_closed(CLI), REASON_IDLE_TIMEOUT);
 	tt_time life = w.now - begin;
-	finish();
+	world_finish(&w);
 	return life;
 }
 
@@ -268,8 +216,8 @@ static void flow_in_use_does_not_end(void **state)
 		carry();
 		expect(ch[SRV], "x");
 	}
-	assert_int_equal(stats(SRV).udp.flows, 1);
-	finish();
+	assert_int_equal(world_stats(&w, SRV).udp.flows, 1);
+	world_finish(&w);
 }
 
 static void too_many_flows_end_the_one_unused_for_longest(void **state)
@@ -283,7 +231,7 @@ static void too_many_flows_end_the_one_unused_for_longest(void **state)
 		second = i == 1 ? ch : second;
 	}
 	carry();
-	assert_int_equal(stats(SRV).udp.flows, SESSION_FLOWS_MAX);
+	assert_int_equal(world_stats(&w, SRV).udp.flows, SESSION_FLOWS_MAX);
 	say(first, "x");
 	ask("10.0.0.1", 53);
 	struct session_action a;
@@ -292,10 +240,10 @@ static void too_many_flows_end_the_one_unused_for_longest(void **state)
 	assert_ptr_equal(a.channel, second);
 	channel_release(a.channel);
 	carry();
-	assert_int_equal(stats(CLI).udp.flows, SESSION_FLOWS_MAX);
-	assert_int_equal(stats(SRV).udp.flows, SESSION_FLOWS_MAX);
-	assert_int_equal(stats(SRV).flows_failed, 1); /* it had not been dialled */
-	finish();
+	assert_int_equal(world_stats(&w, CLI).udp.flows, SESSION_FLOWS_MAX);
+	assert_int_equal(world_stats(&w, SRV).udp.flows, SESSION_FLOWS_MAX);
+	assert_int_equal(world_stats(&w, SRV).flows_failed, 1); /* it had not been dialled */
+	world_finish(&w);
 }
 
 static void peer_that_opens_more_flows_than_allowed_is_refused(void **state)
@@ -310,25 +258,25 @@ static void peer_that_opens_more_flows_than_allowed_is_refused(void **state)
 		int n = wire_encode(&m, buf, sizeof(buf));
 		assert_int_equal(session_control_input(w.s[SRV], buf, (size_t)n, w.now), TT_OK);
 	}
-	assert_int_equal(stats(SRV).udp.flows, SESSION_FLOWS_MAX);
-	assert_int_equal(stats(SRV).flows_failed, 5);
-	assert_int_equal(stats(SRV).limits[LIMIT_FLOWS], 5);
-	finish();
+	assert_int_equal(world_stats(&w, SRV).udp.flows, SESSION_FLOWS_MAX);
+	assert_int_equal(world_stats(&w, SRV).flows_failed, 5);
+	assert_int_equal(world_stats(&w, SRV).limits[LIMIT_FLOWS], 5);
+	world_finish(&w);
 }
 
 static void flows_take_part_in_what_all_channels_may_be(void **state)
 {
 	(void)state;
 	start();
-	w.slots.cap = 4; /* a peer may have as many as are free */
+	slots.cap = 4; /* a peer may have as many as are free */
 	for (int i = 0; i < 3; i++)
 		ask("10.0.0.1", 53);
 	carry();
-	assert_int_equal(w.slots.used, 2);
-	assert_int_equal(stats(SRV).limits[LIMIT_CHANNELS], 1);
+	assert_int_equal(slots.used, 2);
+	assert_int_equal(world_stats(&w, SRV).limits[LIMIT_CHANNELS], 1);
 	session_end(w.s[SRV], REASON_SHUTDOWN);
-	assert_int_equal(w.slots.used, 0);
-	finish();
+	assert_int_equal(slots.used, 0);
+	world_finish(&w);
 }
 
 static void names_of_flows_wait_for_their_turn(void **state)
@@ -342,11 +290,11 @@ static void names_of_flows_wait_for_their_turn(void **state)
 	for (int i = 0; i < SESSION_RESOLVE_MAX; i++)
 		ch = want(SRV, ACTION_RESOLVE);
 	assert_false(session_has_action(w.s[SRV]));
-	assert_int_equal(stats(SRV).limits[LIMIT_RESOLVING], 1);
+	assert_int_equal(world_stats(&w, SRV).limits[LIMIT_RESOLVING], 1);
 	channel_resolved(ch, NULL, 0, w.now);
 	want(SRV, ACTION_RESOLVE);
 	assert_int_equal(want_closed(SRV), REASON_NO_SUCH_HOST);
-	finish();
+	world_finish(&w);
 }
 
 static void draining_session_refuses_new_flows(void **state)
@@ -361,7 +309,7 @@ static void draining_session_refuses_new_flows(void **state)
 	carry();
 	assert_int_equal(want_closed(CLI), REASON_SHUTDOWN);
 	expect(ch[SRV], "x");
-	finish();
+	world_finish(&w);
 }
 
 static void peer_without_the_capability_is_not_asked(void **state)
@@ -380,7 +328,7 @@ static void peer_without_the_capability_is_not_asked(void **state)
 	int n = wire_encode(&m, buf, sizeof(buf));
 	session_control_input(w.s[CLI], buf, (size_t)n, w.now);
 	assert_int_equal(session_open(w.s[CLI], &t, &ch, NULL, w.now), TT_ENOTSUP);
-	finish();
+	world_finish(&w);
 }
 
 static void fin_for_a_flow_is_a_mistake_of_the_peer(void **state)
@@ -396,7 +344,7 @@ static void fin_for_a_flow_is_a_mistake_of_the_peer(void **state)
 		int n = wire_encode(&m[i], buf, sizeof(buf));
 		session_control_input(w.s[SRV], buf, (size_t)n, w.now);
 		assert_int_equal(want_closed(SRV), REASON_PROTOCOL_ERROR);
-		finish();
+		world_finish(&w);
 	}
 }
 
@@ -411,12 +359,12 @@ static void flow_gets_through_beside_a_stream_that_is_stuck(void **state)
 	assert_int_equal(session_open(w.s[CLI], &t, &stream, &w, w.now), TT_OK);
 	while (channel_send_reserve(stream, &v, 1, SIZE_MAX) > 0)
 		channel_send_commit(stream, v.iov_len, w.now);
-	while (carry_packet(CLI)) /* all that window and pace allow */
+	while (world_carry_packet(&w, CLI)) /* all that window and pace allow */
 		;
 	say(ch[CLI], "x");
-	assert_true(carry_packet(CLI));
+	assert_true(world_carry_packet(&w, CLI));
 	expect(ch[SRV], "x");
-	finish();
+	world_finish(&w);
 }
 
 static void flood_before_a_stream_leaves_it_no_debts(void **state)
@@ -431,7 +379,7 @@ static void flood_before_a_stream_leaves_it_no_debts(void **state)
 	open_one(ch);
 	for (int i = 0; i < 10000; i++) {
 		channel_dgram_send(ch[CLI], data, sizeof(data), w.now);
-		while (carry_packet(CLI))
+		while (world_carry_packet(&w, CLI))
 			;
 	}
 	assert_int_equal(session_open(w.s[CLI], &t, &stream, &w, w.now), TT_OK);
@@ -439,7 +387,7 @@ static void flood_before_a_stream_leaves_it_no_debts(void **state)
 	channel_send_commit(stream, v.iov_len, w.now);
 	assert_true(session_packet_output(w.s[CLI], buf, w.now) > 0);
 	assert_int_equal(buf[0], WIRE_ID_KCP);
-	finish();
+	world_finish(&w);
 }
 
 static void streams_have_their_turn_in_a_flood_of_datagrams(void **state)
@@ -463,7 +411,7 @@ static void streams_have_their_turn_in_a_flood_of_datagrams(void **state)
 		of_streams += buf[0] == WIRE_ID_KCP;
 	}
 	assert_int_equal(of_streams, 1);
-	finish();
+	world_finish(&w);
 }
 
 static void datagrams_to_a_peer_that_is_offline_are_dropped_after_a_moment(void **state)
@@ -474,12 +422,12 @@ static void datagrams_to_a_peer_that_is_offline_are_dropped_after_a_moment(void 
 	open_one(ch);
 	session_path(w.s[CLI], LINK_DOWN, w.now);
 	say(ch[CLI], "x");
-	assert_false(carry_packet(CLI));
+	assert_false(world_carry_packet(&w, CLI));
 	assert_int_equal(session_deadline(w.s[CLI]), w.now + DGRAM_SEND_TIME);
 	w.now += DGRAM_SEND_TIME;
 	carry();
-	assert_int_equal(stats(CLI).udp.dropped[DGRAM_DROP_LATE], 1);
-	finish();
+	assert_int_equal(world_stats(&w, CLI).udp.dropped[DGRAM_DROP_LATE], 1);
+	world_finish(&w);
 }
 
 static void one_way_flood_asks_for_signs_of_life_and_stops_without_them(void **state)
@@ -505,8 +453,8 @@ static void one_way_flood_asks_for_signs_of_life_and_stops_without_them(void **s
 	w.now += TT_S(1);
 	carry(); /* the path answers */
 	say(ch[CLI], "x");
-	assert_true(carry_packet(CLI));
-	finish();
+	assert_true(world_carry_packet(&w, CLI));
+	world_finish(&w);
 }
 
 int main(void)
