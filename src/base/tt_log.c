@@ -42,3 +42,10 @@ bool tt_ratelimit_take(struct tt_ratelimit *rl, tt_time now)
 	rl->used++;
 	return true;
 }
+
+tt_time tt_ratelimit_next(const struct tt_ratelimit *rl, tt_time now)
+{
+	if (rl->used < rl->burst || tt_time_since(now, rl->refilled_at) >= rl->interval_us)
+		return now;
+	return rl->refilled_at + rl->interval_us;
+}

@@ -58,4 +58,7 @@ struct tt_ratelimit {
 /** True when one event may happen now; otherwise it is counted in `suppressed`. */
 bool tt_ratelimit_take(struct tt_ratelimit *rl, tt_time now);
 
+/** From when on the next event may happen; `now` when it may at once. */
+tt_time tt_ratelimit_next(const struct tt_ratelimit *rl, tt_time now);
+
 #endif

@@ -15,7 +15,7 @@ enum session_limit {
 	LIMIT_MEASURING, /* channels: refused, more measurements at once */
 	LIMIT_FLOWS,     /* channels: refused, more flows of datagrams at once */
 	LIMIT_CONTROL,   /* friend messages: dropped, too many maps a second */
-	LIMIT_HELLOS,    /* hellos: passed over, too many a second */
+	LIMIT_HELLOS,    /* hellos: had to wait, too many a second; the newest is taken */
 	LIMIT_ANSWERS,   /* syns: passed over, too many of our answers are not confirmed */
 	LIMIT_RESOLVING, /* names: waited until others of the same peer were resolved */
 	LIMIT_LOG,       /* log lines: not written */

@@ -44,7 +44,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
-	s->resume_at = s->ask_again_at = TT_TIME_NEVER;
+	s->resume_at = s->ask_again_at = s->hellos_at = TT_TIME_NEVER;
 	s->log_lines = (struct tt_ratelimit){.burst = LOG_BURST, .interval_us = LOG_INTERVAL};
 	s->hellos =
 		(struct tt_ratelimit){.burst = SESSION_HELLO_BURST, .interval_us = HELLO_INTERVAL};
@@ -147,6 +147,14 @@ static void greet(struct session *s)
 	s->hello_peeked = false;
 }
 
+/* Nothing need wait where the limit allows a hello at once. */
+static void wait_for_hellos(struct session *s, tt_time now)
+{
+	tt_time at = tt_ratelimit_next(&s->hellos, now);
+
+	s->hellos_at = at > now || s->hello_kept ? at : TT_TIME_NEVER;
+}
+
 void session_path(struct session *s, enum link_path path, tt_time now)
 {
 	enum link_path old = s->path;
@@ -155,7 +163,8 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 	link_set_path(s->link, path, now);
 	if (path == LINK_DOWN) {
 		s->peer_hello = false;
-		s->hello_due = s->hello_peeked = false;
+		s->hello_due = s->hello_peeked = s->hello_kept = false;
+		s->hellos_at = TT_TIME_NEVER;
 		asks_forget(s);
 		if (old != LINK_DOWN) {
 			s->offline_since = now;
@@ -166,6 +175,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 		s->resume_at = TT_TIME_NEVER;
 		s->offline_since = TT_TIME_NEVER;
 		greet(s);
+		wait_for_hellos(s, now);
 		control_rewind(&s->control);
 		link_probe(s->link);
 	}
@@ -287,16 +297,14 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 		greet(s);
 }
 
-static void input_hello(struct session *s, const struct wire_hello *h, tt_time now)
+static bool is_restarted(const struct session *s, const struct wire_hello *h)
 {
-	bool restarted = s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
+	return s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
+}
 
-	/* Each may end all channels, or have all that is not confirmed repeated. */
-	if (!tt_ratelimit_take(&s->hellos, now)) {
-		s->sum.limits[LIMIT_HELLOS]++;
-		return;
-	}
-	if (restarted) {
+static void take_hello(struct session *s, const struct wire_hello *h, tt_time now)
+{
+	if (is_restarted(s, h)) {
 		if (session_may_log(s, now))
 			tt_info(s->log, "session: peer=%s was restarted; its %zu connections end",
 				s->tag, s->sum.active);
@@ -321,6 +329,43 @@ static void input_hello(struct session *s, const struct wire_hello *h, tt_time n
 	asks_on_hello(s, now);
 	if (!h->seen) /* so that it learns that its own has arrived */
 		greet(s);
+}
+
+/* The limit does not allow it yet, and the peer will not say it again. */
+static void keep_hello(struct session *s, const struct wire_hello *h, tt_time now)
+{
+	s->sum.limits[LIMIT_HELLOS]++;
+	s->kept_hello = *h;
+	s->hello_kept = true;
+	wait_for_hellos(s, now);
+	if (is_restarted(s, h)) /* what we have to say is for a process that is gone */
+		s->peer_hello = false;
+}
+
+static void input_hello(struct session *s, const struct wire_hello *newest, tt_time now)
+{
+	struct wire_hello h = *newest;
+
+	/* One that is passed over for a newer one may have asked for an answer. */
+	if (s->hello_kept && memcmp(s->kept_hello.inst, h.inst, WIRE_INST_LEN) == 0)
+		h.seen = h.seen && s->kept_hello.seen;
+	/* Each may end all channels, or have all that is not confirmed repeated. */
+	if (!tt_ratelimit_take(&s->hellos, now)) {
+		keep_hello(s, &h, now);
+		return;
+	}
+	s->hello_kept = false;
+	s->hellos_at = TT_TIME_NEVER;
+	take_hello(s, &h, now);
+}
+
+static void hellos_on_deadline(struct session *s, tt_time now)
+{
+	if (now < s->hellos_at)
+		return;
+	s->hellos_at = TT_TIME_NEVER; /* ours may go */
+	if (s->hello_kept)
+		input_hello(s, &s->kept_hello, now);
 }
 
 static void input_rst(struct session *s, const struct wire_rst *rst)
@@ -404,6 +449,12 @@ static void drop_message(struct session *s, tt_time now)
 			s->tag, SESSION_CONTROL_RATE);
 }
 
+/* Maps follow their sender's hello, and are numbered for it. */
+static bool is_known_sender(const struct session *s)
+{
+	return s->knows_peer && !(s->hello_kept && is_restarted(s, &s->kept_hello));
+}
+
 int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now)
 {
 	struct wire_msg msg;
@@ -427,7 +478,7 @@ int session_control_input(struct session *s, const uint8_t *data, size_t len, tt
 		s->sum.control_received++;
 		if (msg.type == WIRE_HELLO)
 			input_hello(s, &msg.hello, now);
-		else if (s->knows_peer) /* maps follow their sender's hello, so it is that one's */
+		else if (is_known_sender(s))
 			input_numbered(s, &msg, now);
 	}
 	return TT_OK;
@@ -451,6 +502,12 @@ static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
 	return (size_t)n;
 }
 
+/* The peer's maps come after our hello, so that hello waits until the peer's can be taken. */
+static bool may_say_hello(const struct session *s)
+{
+	return s->peer_hello || s->hellos_at == TT_TIME_NEVER;
+}
+
 size_t session_control_output(struct session *s, uint8_t *dst)
 {
 	size_t n = 0;
@@ -459,8 +516,8 @@ size_t session_control_output(struct session *s, uint8_t *dst)
 		return 0;
 	if (s->control_lost)
 		end_what_was_lost(s);
-	s->hello_peeked = s->hello_due;
-	if (s->hello_due)
+	s->hello_peeked = s->hello_due && may_say_hello(s);
+	if (s->hello_peeked)
 		n = put_hello(s, dst, WIRE_MESSAGE_MAX);
 	/* Numbered maps wait for the peer's hello: only it tells whether they are for this process
 	 * of the peer or for one that is gone. */
@@ -532,6 +589,7 @@ tt_time session_deadline(const struct session *s)
 	tt_time d = tt_time_min(link_deadline(s->link), tt_heap_deadline(&s->timers));
 	d = tt_time_min(d, session_dgram_deadline(s));
 	d = tt_time_min(d, s->ask_again_at);
+	d = tt_time_min(d, s->hellos_at);
 	if (s->sum.active > 0 || s->grants)
 		d = tt_time_min(d, s->resume_at);
 	return d;
@@ -545,6 +603,7 @@ void session_on_deadline(struct session *s, tt_time now)
 		channel_on_timer(
 			(struct channel *)((char *)node - offsetof(struct channel, timer)), now);
 	}
+	hellos_on_deadline(s, now);
 	asks_on_deadline(s, now);
 	if (now >= s->resume_at)
 		give_up(s);

@@ -102,7 +102,12 @@ struct session {
 	bool hello_due;    /* ours must go out */
 	bool hello_peeked; /* ... and is in what session_control_output last gave */
 	bool peer_hello;   /* the peer's has come since it came online */
-	bool peer_proved;  /* it knows the secret, or need not */
+	/* Above the limit of the peer's hellos: until hellos_at the newest of them waits, and ours
+	 * where none of the peer's was taken since it came online. TT_TIME_NEVER: none waits. */
+	tt_time hellos_at;
+	bool hello_kept; /* kept_hello waits */
+	struct wire_hello kept_hello;
+	bool peer_proved;    /* it knows the secret, or need not */
 	bool said_has_proof; /* the peer's newest hello: what it was judged by */
 	uint8_t said_proof[WIRE_PROOF_LEN];
 	bool knows_peer; /* peer_inst is set */

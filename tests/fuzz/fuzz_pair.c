@@ -373,15 +373,9 @@ static void restart(struct world *w, size_t i)
 	new_session(w, i);
 }
 
-/*
- * Tox friends go offline and online together; what was under way between them is lost. It takes
- * toxcore longer than this to find a friend again, and each of two hellos for it needs a second
- * where a session's limit is used up.
- */
+/* Tox friends go offline and online together; what was under way between them is lost. */
 static void set_path(struct world *w, enum link_path path)
 {
-	if (path != LINK_DOWN && !w->end[0].up)
-		w->now += TT_S(2);
 	for (size_t i = 0; i < 2; i++) {
 		struct end *e = &w->end[i];
 		if (path == LINK_DOWN) {

@@ -140,8 +140,12 @@ static void rate_limit_allows_a_burst_and_refills(void **state)
 	struct tt_ratelimit rl = {.burst = 3, .interval_us = TT_S(1)};
 	tt_time now = TT_S(100);
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(tt_ratelimit_next(&rl, now), now);
 		assert_true(tt_ratelimit_take(&rl, now));
+	}
+	assert_int_equal(tt_ratelimit_next(&rl, now), now + TT_S(1));
+	assert_int_equal(tt_ratelimit_next(&rl, now + TT_S(5)), now + TT_S(5));
 	assert_false(tt_ratelimit_take(&rl, now));
 	assert_false(tt_ratelimit_take(&rl, now + TT_MS(999)));
 	assert_true(tt_ratelimit_take(&rl, now + TT_MS(1000)));

@@ -182,6 +182,156 @@ static void hello_that_comes_while_ours_is_being_sent_is_answered(void **state)
 	world_finish(&w);
 }
 
+/* ---- more hellos than the limit allows ---- */
+
+/* The peer, which is the test, says who it is. */
+static int hello_of(struct world *w, uint8_t inst, bool seen)
+{
+	struct wire_msg hello = {.type = WIRE_HELLO,
+		.hello = {.version = 1, .packet_max = 1373, .seen = seen, .inst = {inst}}};
+	return world_say(w, SRV, &hello);
+}
+
+/* The server has taken as many hellos of the peer 9 as it takes at once. */
+static void up_at_the_limit(struct world *w)
+{
+	world_up_alone(w);
+	for (int i = 1; i < SESSION_HELLO_BURST; i++)
+		assert_int_equal(hello_of(w, 9, true), TT_OK);
+}
+
+static bool says_hello(struct world *w, struct wire_msg *m)
+{
+	uint8_t buf[WIRE_MESSAGE_MAX];
+	size_t len = session_control_output(w->s[SRV], buf);
+	if (len > 0)
+		session_control_sent(w->s[SRV], ++w->receipt);
+	return len > 0 && wire_decode(buf, len, m) > 0 && m->type == WIRE_HELLO;
+}
+
+static void path_that_flaps_in_no_time_is_usable_again(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	(void)state;
+	world_up(&w);
+	for (int i = 0; i < 20; i++) {
+		world_offline(&w);
+		world_online(&w);
+	}
+	tt_time end = w.now + TT_S(2);
+	while (!session_ready(w.s[CLI]) || !session_ready(w.s[SRV])) {
+		w.now = tt_time_min(session_deadline(w.s[CLI]), session_deadline(w.s[SRV]));
+		assert_true(w.now <= end);
+		world_carry(&w);
+	}
+	world_open_one(&w, ch);
+	world_pass(&w, TT_S(10));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(session_deadline(w.s[i]), TT_TIME_NEVER);
+	world_finish(&w);
+}
+
+/* Its maps are numbered for the server that has taken its hello, and are not repeated. */
+static void process_that_restarts_all_the_time_loses_no_map(void **state)
+{
+	struct world w;
+	uint64_t opened = 0;
+	(void)state;
+	world_up(&w);
+	for (int i = 0; i <= 20; i++) {
+		world_offline(&w);
+		world_restart(&w, CLI);
+		world_online(&w);
+		while (i == 20 && !session_ready(w.s[CLI]))
+			world_pass(&w, TT_MS(500));
+		if (!session_ready(w.s[CLI]))
+			continue;
+		world_ask(&w, CLI, "10.0.0.1", 1080);
+		world_carry(&w);
+		assert_int_equal(world_stats(&w, SRV).opened, ++opened);
+	}
+	assert_int_equal(world_stats(&w, SRV).reasons[REASON_PROTOCOL_ERROR], 0);
+	world_finish(&w);
+}
+
+static void newest_hello_above_the_limit_is_taken_when_it_allows_one(void **state)
+{
+	struct world w;
+	struct wire_msg m;
+	(void)state;
+	up_at_the_limit(&w);
+	assert_true(says_hello(&w, &m));
+	for (uint8_t inst = 10; inst < 200; inst++)
+		assert_int_equal(hello_of(&w, inst, false), TT_OK);
+	assert_int_equal(world_stats(&w, SRV).restarts, 0);
+	assert_false(session_ready(w.s[SRV])); /* the process that it knows is gone */
+	m = syn_to(1, 1, "10.0.0.1", 1080);
+	assert_int_equal(world_say(&w, SRV, &m), TT_OK);
+	assert_int_equal(world_stats(&w, SRV).opened, 0); /* of a process not known yet */
+	assert_false(says_hello(&w, &m));
+	w.now += TT_S(1);
+	session_on_deadline(w.s[SRV], w.now);
+	assert_int_equal(world_stats(&w, SRV).restarts, 1);
+	assert_true(says_hello(&w, &m) && m.hello.seen);
+	m = syn_to(1, 1, "10.0.0.1", 1080);
+	assert_int_equal(world_say(&w, SRV, &m), TT_OK);
+	world_want(&w, SRV, ACTION_DIAL);
+	world_finish(&w);
+}
+
+static void question_of_a_hello_above_the_limit_outlives_a_newer_one(void **state)
+{
+	struct world w;
+	struct wire_msg m = syn_to(1, 1, "192.0.2.1", 1080);
+	size_t n;
+	(void)state;
+	up_at_the_limit(&w);
+	assert_int_equal(world_say(&w, SRV, &m), TT_OK);
+	assert_true(says_hello(&w, &m)); /* with a rst that the peer does not confirm */
+	assert_false(world_heard(&w, SRV, &m, &n));
+	hello_of(&w, 9, false); /* it has lost us for a moment */
+	hello_of(&w, 9, true);
+	assert_false(world_heard(&w, SRV, &m, &n));
+	w.now += TT_S(1);
+	session_on_deadline(w.s[SRV], w.now);
+	assert_int_equal(world_answer(&w), REASON_NOT_ALLOWED);
+	world_finish(&w);
+}
+
+static void hello_that_waits_ends_with_its_connection(void **state)
+{
+	struct world w;
+	(void)state;
+	up_at_the_limit(&w);
+	hello_of(&w, 10, false);
+	session_path(w.s[SRV], LINK_DOWN, w.now);
+	assert_int_equal(session_deadline(w.s[SRV]), TT_TIME_NEVER);
+	w.now += TT_S(1);
+	session_on_deadline(w.s[SRV], w.now);
+	session_path(w.s[SRV], LINK_DIRECT, w.now);
+	assert_false(session_ready(w.s[SRV]));
+	assert_int_equal(world_stats(&w, SRV).restarts, 0);
+	world_finish(&w);
+}
+
+static void hello_that_waits_when_the_path_is_noticed_is_taken(void **state)
+{
+	struct world w;
+	(void)state;
+	up_at_the_limit(&w);
+	session_path(w.s[SRV], LINK_DOWN, w.now);
+	hello_of(&w, 9, false);
+	w.now += TT_S(1);
+	session_path(w.s[SRV], LINK_DIRECT, w.now);
+	assert_true(session_deadline(w.s[SRV]) <= w.now);
+	session_on_deadline(w.s[SRV], w.now);
+	assert_true(session_ready(w.s[SRV]));
+	world_finish(&w);
+}
+
+/* ---- what cannot be taken ---- */
+
 static void gap_in_the_numbers_ends_all_channels_and_goes_on(void **state)
 {
 	struct world w;
@@ -363,6 +513,12 @@ int main(void)
 		cmocka_unit_test(map_between_a_loss_we_noticed_alone_and_the_next_hello_is_taken),
 		cmocka_unit_test(second_hello_without_seen_repeats_what_is_not_confirmed),
 		cmocka_unit_test(hello_that_comes_while_ours_is_being_sent_is_answered),
+		cmocka_unit_test(path_that_flaps_in_no_time_is_usable_again),
+		cmocka_unit_test(process_that_restarts_all_the_time_loses_no_map),
+		cmocka_unit_test(newest_hello_above_the_limit_is_taken_when_it_allows_one),
+		cmocka_unit_test(question_of_a_hello_above_the_limit_outlives_a_newer_one),
+		cmocka_unit_test(hello_that_waits_ends_with_its_connection),
+		cmocka_unit_test(hello_that_waits_when_the_path_is_noticed_is_taken),
 		cmocka_unit_test(gap_in_the_numbers_ends_all_channels_and_goes_on),
 		cmocka_unit_test(message_that_cannot_be_read_is_counted),
 		cmocka_unit_test(long_names_are_cut_between_characters),
