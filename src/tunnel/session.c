@@ -1,9 +1,7 @@
-/* One peer: path, hello, dispatch of control maps, timers. */
+/* One peer: its path, its configuration, packets and timers. */
 #include "session.h"
 #include "tunnel_int.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tt_err.h"
@@ -14,7 +12,6 @@ _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "pa
 /* Log lines that one peer can cause: so many at once, then one every so often. */
 #define LOG_BURST 10
 #define LOG_INTERVAL TT_S(5)
-#define HELLO_INTERVAL TT_S(1)
 /* Packets of datagrams that leave before the streams have a turn: datagrams are more urgent, but a
  * flood of them must not keep the acknowledgements of a download for ever. */
 #define DGRAM_RUN_MAX 4
@@ -44,14 +41,13 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
-	s->resume_at = s->ask_again_at = s->hellos_at = TT_TIME_NEVER;
+	s->resume_at = s->ask_again_at = TT_TIME_NEVER;
 	s->log_lines = (struct tt_ratelimit){.burst = LOG_BURST, .interval_us = LOG_INTERVAL};
-	s->hellos =
-		(struct tt_ratelimit){.burst = SESSION_HELLO_BURST, .interval_us = HELLO_INTERVAL};
 	s->control_maps = (struct tt_ratelimit){
 		.burst = SESSION_CONTROL_BURST, .interval_us = TT_S(1) / SESSION_CONTROL_RATE};
 	s->openings = (struct tt_ratelimit){
 		.burst = SESSION_OPEN_BURST, .interval_us = TT_S(1) / SESSION_OPEN_RATE};
+	hello_init(s);
 	control_init(&s->control, s->mem);
 	tt_heap_init(&s->timers, s->mem);
 	dgrams_init(&s->dgrams, s->mem, &cfg->hash_key, cfg->snd_budget, cfg->rcv_budget);
@@ -114,23 +110,6 @@ static void give_up(struct session *s)
 	grants_end(s, REASON_RESUME_TIMEOUT, false); /* it asks again when it is back */
 }
 
-/* The other process knows none of the channels, and will use their numbers again. */
-static void forget_peer(struct session *s)
-{
-	struct channel *ch;
-	DL_FOREACH (s->all, ch) {
-		if (ch->state == CHANNEL_CLOSED)
-			continue;
-		ch->peer_ended = true;
-		channel_unhash(ch);
-		if (!channel_is_complete(ch))
-			channel_close(ch, REASON_PEER_RESTARTED);
-	}
-	grants_end(s, REASON_PEER_RESTARTED, false);
-	asks_forget(s);
-	control_clear(&s->control);
-}
-
 /* Time that the peer was away does not count as idle. */
 static void shift_idle(struct session *s, tt_time away, tt_time now)
 {
@@ -140,21 +119,6 @@ static void shift_idle(struct session *s, tt_time away, tt_time now)
 	}
 }
 
-/* Says hello, or once more with what is new in it. While the peer is away it gets one anyway. */
-static void greet(struct session *s)
-{
-	s->hello_due = s->path != LINK_DOWN && (s->peer_hello || !s->cfg.await_hello);
-	s->hello_peeked = false;
-}
-
-/* Nothing need wait where the limit allows a hello at once. */
-static void wait_for_hellos(struct session *s, tt_time now)
-{
-	tt_time at = tt_ratelimit_next(&s->hellos, now);
-
-	s->hellos_at = at > now || s->hello_kept ? at : TT_TIME_NEVER;
-}
-
 void session_path(struct session *s, enum link_path path, tt_time now)
 {
 	enum link_path old = s->path;
@@ -162,9 +126,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 	s->path = path;
 	link_set_path(s->link, path, now);
 	if (path == LINK_DOWN) {
-		s->peer_hello = false;
-		s->hello_due = s->hello_peeked = s->hello_kept = false;
-		s->hellos_at = TT_TIME_NEVER;
+		hello_on_offline(s);
 		asks_forget(s);
 		if (old != LINK_DOWN) {
 			s->offline_since = now;
@@ -174,8 +136,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 		shift_idle(s, tt_time_since(now, s->offline_since), now);
 		s->resume_at = TT_TIME_NEVER;
 		s->offline_since = TT_TIME_NEVER;
-		greet(s);
-		wait_for_hellos(s, now);
+		hello_on_online(s, now);
 		control_rewind(&s->control);
 		link_probe(s->link);
 	}
@@ -207,61 +168,6 @@ bool session_may_log(struct session *s, tt_time now)
 	return true;
 }
 
-void session_push(struct session *s, struct wire_msg *msg)
-{
-	int rc = control_push(&s->control, msg);
-	if (rc == TT_OK)
-		return;
-	tt_error(s->log, "control: peer=%s %s lost err=%s; its connections end", s->tag,
-		wire_type_name(msg->type), tt_err_name(rc));
-	control_skip(&s->control);
-	s->control_lost = true;
-}
-
-void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_reason why)
-{
-	struct wire_msg msg = {.type = WIRE_RST, .rst = {.ccid = ccid, .opener = opener}};
-	snprintf(msg.rst.reason, sizeof(msg.rst.reason), "%s", reason_name(why));
-	session_push(s, &msg);
-}
-
-/*
- * The peer waits for something that we could not say: an end, or that it was all. It is not known
- * for which channels, so all of them end, there too, as soon as it gets a map whose number shows
- * the gap. There may be nothing else to say, and there may still be no memory for that.
- */
-static void end_what_was_lost(struct session *s)
-{
-	s->control_lost = false;
-	session_push_rst(s, UINT32_MAX, true, REASON_LIMIT); /* of no channel */
-	if (!s->control_lost)
-		session_end(s, REASON_LIMIT);
-}
-
-/* In constant time: where two proofs differ is nobody's business. */
-static bool proof_holds(const struct session *s)
-{
-	uint8_t differ = 0;
-
-	if (!s->cfg.need_proof)
-		return true;
-	for (size_t i = 0; i < WIRE_PROOF_LEN; i++)
-		differ |= s->said_proof[i] ^ s->cfg.peer_proof[i];
-	return s->said_has_proof && differ == 0;
-}
-
-/* Judges what the peer said last; true when it is not served for want of the secret. */
-static bool lacks_proof(struct session *s)
-{
-	s->peer_proved = proof_holds(s);
-	return !s->peer_proved && s->cfg.accept;
-}
-
-static void warn_unproved(const struct session *s)
-{
-	tt_warn(s->log, "session: peer=%s does not know the secret and is not served", s->tag);
-}
-
 void session_reconfigure(struct session *s, const struct session_config *cfg)
 {
 	struct session_config *own = &s->cfg;
@@ -272,7 +178,7 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	wire_text_copy(name, sizeof(name), cfg->name ? cfg->name : "");
 	if (awaited || strcmp(name, s->name) != 0 || cfg->has_proof != own->has_proof ||
 		memcmp(cfg->proof, own->proof, WIRE_PROOF_LEN) != 0)
-		greet(s);
+		hello_say(s);
 	memcpy(s->name, name, sizeof(name));
 	own->accept = cfg->accept;
 	own->rules = cfg->rules;
@@ -290,260 +196,10 @@ void session_reconfigure(struct session *s, const struct session_config *cfg)
 	own->udp_timeout_us = cfg->udp_timeout_us;
 	own->resume_timeout_us = cfg->resume_timeout_us;
 	fill_defaults(own);
-	if (lacks_proof(s) && s->peer_hello)
-		warn_unproved(s);
+	hello_judge_again(s);
 	grants_judge_again(s);
 	if (own->n_listens > 0) /* what was refused may be allowed now: the peer asks again */
-		greet(s);
-}
-
-static bool is_restarted(const struct session *s, const struct wire_hello *h)
-{
-	return s->knows_peer && memcmp(s->peer_inst, h->inst, WIRE_INST_LEN) != 0;
-}
-
-static void take_hello(struct session *s, const struct wire_hello *h, tt_time now)
-{
-	if (is_restarted(s, h)) {
-		if (session_may_log(s, now))
-			tt_info(s->log, "session: peer=%s was restarted; its %zu connections end",
-				s->tag, s->sum.active);
-		s->sum.restarts++;
-		forget_peer(s);
-	} else if (s->peer_hello && !h->seen) {
-		/* It lost us for a moment that we did not notice, and with it what we had sent. */
-		control_rewind(&s->control);
-	}
-	memcpy(s->peer_inst, h->inst, WIRE_INST_LEN);
-	memcpy(s->peer_name, h->name, sizeof(s->peer_name));
-	s->knows_peer = true;
-	s->said_has_proof = h->has_proof;
-	memcpy(s->said_proof, h->proof, WIRE_PROOF_LEN);
-	if (lacks_proof(s) && session_may_log(s, now))
-		warn_unproved(s);
-	s->peer_caps = h->caps;
-	s->peer_hello = true;
-	link_set_packet_max(s->link, h->packet_max);
-	s->packet_max = h->packet_max < LINK_PACKET_MAX ? h->packet_max : LINK_PACKET_MAX;
-	link_set_sack(s->link, h->caps & WIRE_CAP_SACK);
-	asks_on_hello(s, now);
-	if (!h->seen) /* so that it learns that its own has arrived */
-		greet(s);
-}
-
-/* The limit does not allow it yet, and the peer will not say it again. */
-static void keep_hello(struct session *s, const struct wire_hello *h, tt_time now)
-{
-	s->sum.limits[LIMIT_HELLOS]++;
-	s->kept_hello = *h;
-	s->hello_kept = true;
-	wait_for_hellos(s, now);
-	if (is_restarted(s, h)) /* what we have to say is for a process that is gone */
-		s->peer_hello = false;
-}
-
-static void input_hello(struct session *s, const struct wire_hello *newest, tt_time now)
-{
-	struct wire_hello h = *newest;
-
-	/* One that is passed over for a newer one may have asked for an answer. */
-	if (s->hello_kept && memcmp(s->kept_hello.inst, h.inst, WIRE_INST_LEN) == 0)
-		h.seen = h.seen && s->kept_hello.seen;
-	/* Each may end all channels, or have all that is not confirmed repeated. */
-	if (!tt_ratelimit_take(&s->hellos, now)) {
-		keep_hello(s, &h, now);
-		return;
-	}
-	s->hello_kept = false;
-	s->hellos_at = TT_TIME_NEVER;
-	take_hello(s, &h, now);
-}
-
-static void hellos_on_deadline(struct session *s, tt_time now)
-{
-	if (now < s->hellos_at)
-		return;
-	s->hellos_at = TT_TIME_NEVER; /* ours may go */
-	if (s->hello_kept)
-		input_hello(s, &s->kept_hello, now);
-}
-
-static void input_rst(struct session *s, const struct wire_rst *rst)
-{
-	struct channel *ch = channel_find(s, !rst->opener, rst->ccid);
-	if (!ch)
-		return;
-	if (rst->text[0] != '\0' && !ch->text)
-		ch->text = tt_strdup(s->mem, rst->text);
-	enum close_reason why = reason_parse(rst->reason);
-	channel_close(
-		ch, why <= REASON_BOTH_CLOSE ? REASON_RESET : why); /* nothing orderly in it */
-}
-
-static void input_msg(struct session *s, struct wire_msg *msg, tt_time now)
-{
-	struct channel *ch;
-
-	switch (msg->type) {
-	case WIRE_SYN:
-		session_input_syn(s, &msg->syn, now);
-		break;
-	case WIRE_ACK:
-		session_input_ack(s, &msg->ack, now);
-		break;
-	case WIRE_RST:
-		input_rst(s, &msg->rst);
-		break;
-	case WIRE_FIN:
-		ch = channel_find(s, !msg->fin.opener, msg->fin.ccid);
-		if (ch)
-			channel_input_fin(ch, &msg->fin, now);
-		break;
-	case WIRE_END:
-		ch = channel_find(s, !msg->end.opener, msg->end.ccid);
-		if (ch)
-			channel_input_end(ch, now);
-		break;
-	case WIRE_LISTEN:
-		grants_input_listen(s, &msg->listen, now);
-		break;
-	case WIRE_LISTENING:
-		asks_input_listening(s, &msg->listening);
-		break;
-	case WIRE_UNLISTEN:
-		if (msg->unlisten.asker)
-			grants_input_unlisten(s, &msg->unlisten);
-		else
-			asks_input_unlisten(s, &msg->unlisten, now);
-		break;
-	case WIRE_HELLO:
-	case WIRE_UNKNOWN:
-		break;
-	}
-}
-
-static void input_numbered(struct session *s, struct wire_msg *msg, tt_time now)
-{
-	int rc = control_accept(&s->control, msg->n);
-
-	if (rc == TT_EEXIST)
-		return;
-	if (rc == TT_EPROTO) {
-		if (session_may_log(s, now))
-			tt_error(s->log,
-				"session: peer=%s control messages before %u are missing; its "
-				"connections end",
-				s->tag, msg->n);
-		session_end(s, REASON_PROTOCOL_ERROR);
-	}
-	input_msg(s, msg, now);
-}
-
-static void drop_message(struct session *s, tt_time now)
-{
-	s->sum.limits[LIMIT_CONTROL]++;
-	if (session_may_log(s, now))
-		tt_warn(s->log,
-			"control: peer=%s sends more than %d control messages a second; what is "
-			"above that is dropped",
-			s->tag, SESSION_CONTROL_RATE);
-}
-
-/* Maps follow their sender's hello, and are numbered for it. */
-static bool is_known_sender(const struct session *s)
-{
-	return s->knows_peer && !(s->hello_kept && is_restarted(s, &s->kept_hello));
-}
-
-int session_control_input(struct session *s, const uint8_t *data, size_t len, tt_time now)
-{
-	struct wire_msg msg;
-
-	while (len > 0) {
-		if (!tt_ratelimit_take(&s->control_maps, now)) {
-			drop_message(s, now);
-			return TT_ELIMIT;
-		}
-		int n = wire_decode(data, len, &msg);
-		if (n < 0) {
-			s->sum.control_malformed++;
-			if (session_may_log(s, now))
-				tt_warn(s->log,
-					"control: peer=%s sent a message that cannot be read",
-					s->tag);
-			return n;
-		}
-		data += n;
-		len -= (size_t)n;
-		s->sum.control_received++;
-		if (msg.type == WIRE_HELLO)
-			input_hello(s, &msg.hello, now);
-		else if (is_known_sender(s))
-			input_numbered(s, &msg, now);
-	}
-	return TT_OK;
-}
-
-static size_t put_hello(struct session *s, uint8_t *dst, size_t cap)
-{
-	struct wire_msg msg = {.type = WIRE_HELLO,
-		.hello = {.version = WIRE_VERSION,
-			.caps = WIRE_CAP_FAST_OPEN | WIRE_CAP_SACK | WIRE_CAP_BENCH | WIRE_CAP_UDP |
-				WIRE_CAP_LISTEN,
-			.packet_max = LINK_PACKET_MAX,
-			.seen = s->peer_hello,
-			.has_proof = s->cfg.has_proof}};
-
-	memcpy(msg.hello.inst, s->cfg.inst, WIRE_INST_LEN);
-	memcpy(msg.hello.proof, s->cfg.proof, WIRE_PROOF_LEN);
-	memcpy(msg.hello.name, s->name, sizeof(msg.hello.name));
-	int n = wire_encode(&msg, dst, cap);
-	assert(n > 0);
-	return (size_t)n;
-}
-
-/* The peer's maps come after our hello, so that hello waits until the peer's can be taken. */
-static bool may_say_hello(const struct session *s)
-{
-	return s->peer_hello || s->hellos_at == TT_TIME_NEVER;
-}
-
-size_t session_control_output(struct session *s, uint8_t *dst)
-{
-	size_t n = 0;
-
-	if (s->path == LINK_DOWN)
-		return 0;
-	if (s->control_lost)
-		end_what_was_lost(s);
-	s->hello_peeked = s->hello_due && may_say_hello(s);
-	if (s->hello_peeked)
-		n = put_hello(s, dst, WIRE_MESSAGE_MAX);
-	/* Numbered maps wait for the peer's hello: only it tells whether they are for this process
-	 * of the peer or for one that is gone. */
-	if (s->peer_hello)
-		n += control_peek(&s->control, dst + n, WIRE_MESSAGE_MAX - n);
-	return n;
-}
-
-void session_control_sent(struct session *s, uint32_t receipt)
-{
-	if (s->hello_peeked)
-		s->hello_due = false;
-	s->hello_peeked = false;
-	if (s->peer_hello)
-		control_sent(&s->control, receipt);
-	s->sum.control_sent++;
-}
-
-void session_control_confirmed(struct session *s, uint32_t receipt)
-{
-	control_confirmed(&s->control, receipt);
-}
-
-bool session_control_idle(const struct session *s)
-{
-	return !s->hello_due && !s->control_lost && control_empty(&s->control);
+		hello_say(s);
 }
 
 /* Streams with news: their channels may have bytes to move, or be done. */
@@ -603,7 +259,7 @@ void session_on_deadline(struct session *s, tt_time now)
 		channel_on_timer(
 			(struct channel *)((char *)node - offsetof(struct channel, timer)), now);
 	}
-	hellos_on_deadline(s, now);
+	hello_on_deadline(s, now);
 	asks_on_deadline(s, now);
 	if (now >= s->resume_at)
 		give_up(s);

@@ -207,8 +207,27 @@ tt_time session_dgram_deadline(const struct session *s);
 /* How long the flow may be silent. */
 tt_time channel_udp_timeout(const struct channel *ch);
 
-/* session.c: queues a map for the peer; out of memory ends nothing here, the peer's timers do */
+/* session_control.c */
+/* Queues a map for the peer. Without memory for it all channels end, in session_control_output. */
 void session_push(struct session *s, struct wire_msg *msg);
 void session_push_rst(struct session *s, uint32_t ccid, bool opener, enum close_reason why);
+
+/* session_hello.c */
+void hello_init(struct session *s);
+void hello_on_offline(struct session *s);
+void hello_on_online(struct session *s, tt_time now);
+/* Says hello, or once more with what is new in it. While the peer is away it gets one anyway. */
+void hello_say(struct session *s);
+/* What the peer must prove is new: judges what it said last. */
+void hello_judge_again(struct session *s);
+void hello_input(struct session *s, const struct wire_hello *newest, tt_time now);
+void hello_on_deadline(struct session *s, tt_time now);
+/* A map that comes now is of the process whose hello was taken, and numbered for it: maps follow
+ * their sender's hello. */
+bool hello_knows_sender(const struct session *s);
+/* Up to WIRE_MESSAGE_MAX bytes; 0: none is due. */
+size_t hello_output(struct session *s, uint8_t *dst);
+/* What hello_output gave has left. */
+void hello_sent(struct session *s);
 
 #endif
