@@ -18,7 +18,6 @@
 #include <sys/uio.h>
 
 #include "dgram.h"
-#include "limits.h"
 #include "link.h"
 #include "reason.h"
 #include "tt_addr.h"
@@ -30,6 +29,7 @@
 #include "tt_mode.h"
 #include "tt_rule.h"
 #include "tt_time.h"
+#include "tunnel_limits.h"
 #include "wire.h"
 #include "wire_bench.h"
 

@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "tunnel_limits.h"
 
 const char *session_limit_name(enum session_limit l)
 {

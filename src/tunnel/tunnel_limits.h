@@ -2,8 +2,8 @@
  * What one peer may ask of us. Each limit has a count of how often it held a peer back, for the
  * statistics. doc/architecture.md has the table of all of the program's limits.
  */
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef TUNNEL_LIMITS_H
+#define TUNNEL_LIMITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
