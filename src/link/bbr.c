@@ -90,7 +90,7 @@ static void set_cwnd(struct bbr *b, const struct rate *r, const struct rate_samp
 /* 5.6.4.4: the last window that neither recovery nor ProbeRTT had cut. */
 void bbr_save_cwnd(struct bbr *b)
 {
-	if (!b->in_rto && b->state != BBR_PROBE_RTT)
+	if (b->state != BBR_PROBE_RTT)
 		b->prior_cwnd = b->cwnd;
 	else
 		b->prior_cwnd = bbr_max_u64(b->prior_cwnd, b->cwnd);
@@ -209,7 +209,6 @@ void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now)
 	if (b->episode_lost > 0)
 		return;
 	bbr_restore_cwnd(b);
-	b->in_rto = false;
 	bbr_reset_full_bw(b);
 	b->bw_shortterm = bbr_max_u64(b->bw_shortterm, b->undo_bw_shortterm);
 	b->inflight_shortterm = bbr_max_u64(b->inflight_shortterm, b->undo_inflight_shortterm);
@@ -225,15 +224,6 @@ void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now)
 	b->undo_valid = false;
 }
 
-/* 5.6.4.4. What was lost is not known yet; one packet finds out, and a round later all is back. */
-void bbr_on_rto(struct bbr *b, uint32_t inflight)
-{
-	save_state(b);
-	b->in_rto = true;
-	b->rto_round_delivered = b->delivered;
-	b->cwnd = (uint64_t)inflight + b->cfg.packet_bytes;
-}
-
 void bbr_on_ack(struct bbr *b, const struct rate *r, const struct rate_sample *rs,
 	uint32_t inflight, tt_time now)
 {
@@ -245,10 +235,6 @@ void bbr_on_ack(struct bbr *b, const struct rate *r, const struct rate_sample *r
 	bbr_model_update(b, rs, now);
 	bbr_state_update(b, rs, inflight, now);
 	bbr_model_finish(b, rs);
-	if (b->in_rto && rs->prior_delivered > b->rto_round_delivered) {
-		b->in_rto = false;
-		bbr_restore_cwnd(b);
-	}
 	set_pacing_rate(b, b->pacing_gain);
 	set_send_quantum(b);
 	set_cwnd(b, r, rs);

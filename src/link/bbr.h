@@ -26,6 +26,8 @@
  *   while the path keeps up.
  * - ProbeRTT is put off while round trips within a few per cent of min_rtt are still seen: the
  *   queue is empty then anyway.
+ * - A retransmission time-out does nothing here (5.6.4.4): while nothing is heard the link sends no
+ *   more than a probe now and then (rack.h).
  *
  * Plain struct, embedded by the link; read its outputs through the functions. Units are bytes,
  * bytes/s, microseconds. No clock, no memory, no I/O; `now` must not go back.
@@ -149,8 +151,6 @@ struct bbr {
 
 	/* recovery and its undoing (5.5.11, 5.6.4.4) */
 	uint64_t prior_cwnd;
-	uint64_t rto_round_delivered;
-	bool in_rto;
 	enum bbr_state undo_state;
 	bool undo_valid;
 	uint64_t undo_bw_shortterm, undo_inflight_shortterm, undo_inflight_longterm;
@@ -174,9 +174,6 @@ void bbr_on_loss(struct bbr *b, const struct rate *r, const struct rate_snapshot
 
 /** A transmission given up as lost has arrived after all. */
 void bbr_on_spurious(struct bbr *b, uint32_t len, tt_time now);
-
-/** The retransmission timer ran out: nothing was heard for long. inflight is what is left of it. */
-void bbr_on_rto(struct bbr *b, uint32_t inflight);
 
 /** End of an ACK event, after rate_sample_finish(). inflight is what is left in flight. */
 void bbr_on_ack(struct bbr *b, const struct rate *r, const struct rate_sample *rs,
