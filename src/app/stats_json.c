@@ -12,6 +12,7 @@
 #include "reverse.h"
 #include "stats_history.h"
 #include "status_int.h"
+#include "text.h"
 #include "version.h"
 
 #define NODES_MAX 100
@@ -159,15 +160,15 @@ static void put_peer(
 static void put_words(cJSON *root, const struct app *app)
 {
 	char *sentence = NULL, *advice = status_advice(app), *rest = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&sentence, &len);
+	struct text text;
 
-	if (f) {
-		status_sentence(f, app);
-		fclose(f);
-		cJSON_AddStringToObject(root, "sentence", sentence);
-		free(sentence);
+	if (text_open(&text)) {
+		status_sentence(text.f, app);
+		sentence = text_close(&text);
 	}
+	if (sentence)
+		cJSON_AddStringToObject(root, "sentence", sentence);
+	free(sentence);
 	cJSON *list = cJSON_AddArrayToObject(root, "advice");
 	for (char *line = advice ? strtok_r(advice, "\n", &rest) : NULL; line;
 		line = strtok_r(NULL, "\n", &rest))

@@ -6,6 +6,7 @@
 #include "forward.h"
 #include "stats_int.h"
 #include "status_int.h"
+#include "text.h"
 #include "version.h"
 
 #include <stddef.h>
@@ -307,11 +308,11 @@ static void put_peers(FILE *f, const struct status_peer *peers, size_t n)
 
 char *stats_metrics(const struct app *app)
 {
-	size_t n = 0, len = 0, n_peers = HASH_COUNT(app->peers);
+	size_t n = 0, n_peers = HASH_COUNT(app->peers);
 	struct status_peer *peers = calloc(n_peers ? n_peers : 1, sizeof(*peers));
 	struct stats_totals t;
-	char *text = NULL;
-	FILE *f = peers ? open_memstream(&text, &len) : NULL;
+	struct text text;
+	FILE *f = peers ? text_open(&text) : NULL;
 
 	if (!f) {
 		free(peers);
@@ -326,9 +327,5 @@ char *stats_metrics(const struct app *app)
 	if (n > 0)
 		put_peers(f, peers, n);
 	free(peers);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return text_close(&text);
 }

@@ -1,5 +1,6 @@
 /* A QR code for the page. `toxtun id --qr` draws one for terminals. */
 #include "stats_int.h"
+#include "text.h"
 
 #include <qrencode.h>
 #include <stdlib.h>
@@ -29,16 +30,12 @@ static void put_modules(FILE *f, const QRcode *qr)
 char *stats_qr(const char *text)
 {
 	QRcode *qr = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+	struct text out;
 	char *svg = NULL;
-	size_t len = 0;
-	FILE *f = qr ? open_memstream(&svg, &len) : NULL;
 
-	if (f) {
-		put_modules(f, qr);
-		if (fclose(f) != 0) {
-			free(svg);
-			svg = NULL;
-		}
+	if (qr && text_open(&out)) {
+		put_modules(out.f, qr);
+		svg = text_close(&out);
 	}
 	QRcode_free(qr);
 	return svg;

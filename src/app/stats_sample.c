@@ -2,6 +2,7 @@
 #include "stats.h"
 #include "stats_history.h"
 #include "stats_int.h"
+#include "text.h"
 
 #include <stdlib.h>
 
@@ -29,18 +30,18 @@ static void tell_connections(const struct peer *p, const struct session_stats *n
 {
 	const struct peer_second *last = &p->second;
 	uint64_t opened = now->ok - last->ok;
-	char *text = NULL;
-	size_t len = 0, at;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
+	FILE *f = text_open(&t);
 
 	if (!f)
 		return;
 	if (opened)
 		fprintf(f, "%llu connection%s opened", (unsigned long long)opened,
 			opened == 1 ? "" : "s");
-	at = (size_t)ftell(f);
+	size_t at = (size_t)ftell(f);
 	put_ended(f, last, now);
-	if (fclose(f) == 0 && len > 0)
+	char *text = text_close(&t);
+	if (text && text[0])
 		stats_event(p->app, "connections", p, "%.*s%s%s", (int)at, text,
 			at && text[at] ? "; " : "", text + at);
 	free(text);

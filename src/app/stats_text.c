@@ -2,9 +2,9 @@
 #include "stats.h"
 #include "stats_int.h"
 #include "status_int.h"
+#include "text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static double ratio(uint64_t a, uint64_t b)
 {
@@ -125,9 +125,8 @@ static void put_peer(FILE *f, const struct peer *p)
 char *stats_text(const struct app *app)
 {
 	struct stats_totals t;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text text;
+	FILE *f = text_open(&text);
 
 	if (!f)
 		return NULL;
@@ -136,9 +135,5 @@ char *stats_text(const struct app *app)
 	put_totals(f, app, &t);
 	for (const struct peer *p = app->peers; p; p = p->hh.next)
 		put_peer(f, p);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return text_close(&text);
 }

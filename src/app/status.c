@@ -9,6 +9,7 @@
 #include "reverse.h"
 #include "stats_int.h"
 #include "status_int.h"
+#include "text.h"
 
 /* Meeting takes so long on a good network. */
 #define PATIENCE TT_S(20)
@@ -257,9 +258,8 @@ static void put_advice(FILE *f, const struct app *app)
 char *status_text(const struct app *app, enum status_part part)
 {
 	bool all = part == STATUS_ALL;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text text;
+	FILE *f = text_open(&text);
 
 	if (!f)
 		return NULL;
@@ -275,9 +275,5 @@ char *status_text(const struct app *app, enum status_part part)
 	}
 	if (all || part == STATUS_SELF)
 		put_advice(f, app);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return text_close(&text);
 }

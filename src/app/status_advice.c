@@ -1,11 +1,11 @@
 /* What is wrong, and what its user can do about it. */
-#include <stdlib.h>
 
 #include "forward.h"
 #include "listener.h"
 #include "reverse.h"
 #include "stats_int.h"
 #include "status_int.h"
+#include "text.h"
 
 #define LOSS_HIGH 5.0      /* percent */
 #define LOSS_SEGMENTS 1000 /* fewer say little */
@@ -113,9 +113,8 @@ static void advise_reasons(FILE *f, const struct app *app)
 
 char *status_advice(const struct app *app)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *list = open_memstream(&text, &len);
+	struct text text;
+	FILE *list = text_open(&text);
 
 	if (!list)
 		return NULL;
@@ -128,9 +127,5 @@ char *status_advice(const struct app *app)
 	}
 	advise_tunnels(list, app);
 	advise_reasons(list, app);
-	if (fclose(list) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return text_close(&text);
 }
