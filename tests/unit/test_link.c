@@ -109,6 +109,18 @@ static size_t move(struct link *a, struct link *b, tt_time now)
 	return n;
 }
 
+/* Two links, with n streams each. */
+static void free_both(
+	struct link *a, struct link_stream **sa, struct link *b, struct link_stream **sb, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		link_stream_free(sa[i]);
+		link_stream_free(sb[i]);
+	}
+	link_free(a);
+	link_free(b);
+}
+
 static void run_timers(struct link *l, tt_time now)
 {
 	if (link_deadline(l) <= now)
@@ -134,12 +146,7 @@ static void segments_of_several_convs_in_one_packet_reach_their_streams(void **s
 		assert_int_equal(take_all(sb[i]), 100 + i);
 	}
 	assert_null(link_ready_next(b));
-	for (size_t i = 0; i < 3; i++) {
-		link_stream_free(sa[i]);
-		link_stream_free(sb[i]);
-	}
-	link_free(a);
-	link_free(b);
+	free_both(a, sa, b, sb, 3);
 }
 
 static void acks_of_many_streams_share_one_packet(void **state)
@@ -159,11 +166,8 @@ static void acks_of_many_streams_share_one_packet(void **state)
 	for (uint32_t i = 0; i < N; i++) {
 		assert_int_equal(seg[i].cmd, ACK);
 		assert_int_equal(seg[i].conv, 10 + i);
-		link_stream_free(sa[i]);
-		link_stream_free(sb[i]);
 	}
-	link_free(a);
-	link_free(b);
+	free_both(a, sa, b, sb, N);
 }
 
 static void acks_go_before_data(void **state)
@@ -182,10 +186,7 @@ static void acks_go_before_data(void **state)
 	assert_int_equal(pull(b, seg, 4, START), 1);
 	assert_int_equal(seg[0].cmd, PUSH);
 	link_stream_free(bulk);
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 static void repeat_that_did_not_fit_opens_the_next_packet(void **state)
@@ -211,12 +212,7 @@ static void repeat_that_did_not_fit_opens_the_next_packet(void **state)
 	assert_int_equal(pull(b, seg, 4, now), 1);
 	assert_int_equal(seg[0].conv, 1);
 	assert_int_equal(seg[0].cmd, PUSH);
-	for (size_t i = 0; i < 3; i++) {
-		link_stream_free(s[i]);
-		link_stream_free(p[i]);
-	}
-	link_free(a);
-	link_free(b);
+	free_both(a, p, b, s, 3);
 }
 
 /* ---- the schedule ---- */
@@ -317,12 +313,7 @@ static size_t longest_turn(tt_time rtt)
 		turn = seg[0].conv == last ? turn + 1 : 1;
 		longest = turn > longest ? turn : longest;
 	}
-	for (size_t i = 0; i < 2; i++) {
-		link_stream_free(s[0][i]);
-		link_stream_free(s[1][i]);
-	}
-	link_free(a);
-	link_free(b);
+	free_both(a, s[0], b, s[1], 2);
 	return longest;
 }
 
@@ -422,10 +413,7 @@ static void nothing_goes_out_while_down_and_everything_after_up(void **state)
 	assert_int_equal(ks.segs_timeout, 0); /* the silence was nobody's loss */
 	move(b, a, now);
 	assert_int_equal(link_stream_send_pending(sa), 0);
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 /* Sends packets nobody answers until the link stops; returns how many. */
@@ -500,10 +488,7 @@ static void repeats_that_nobody_pulls_do_not_keep_the_timers_busy(void **state)
 	assert_int_equal(move(a, b, now), 5 + 1); /* and one that asks whether anybody is there */
 	assert_true(link_deadline(a) > now);
 	assert_int_equal(take_all(sb), 5 * MSS);
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 static void repeats_wait_for_the_nonce_rule_without_a_deadline_in_the_past(void **state)
@@ -586,10 +571,7 @@ static void receiver_asks_once_whether_its_sender_is_there(void **state)
 	move(b, a, now);
 	assert_int_equal(run_alone(b, a, &now, TT_S(60)), 1);
 	assert_false(link_mute(b));
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 static void sender_that_has_gone_is_mute_until_it_is_heard(void **state)
@@ -609,10 +591,7 @@ static void sender_that_has_gone_is_mute_until_it_is_heard(void **state)
 	put(sa, 100);
 	move(a, b, now);
 	assert_false(link_mute(b));
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 static void sender_without_answers_finds_its_peer_mute(void **state)
@@ -716,10 +695,7 @@ static void malformed_packets_are_counted_and_harmless(void **state)
 	assert_int_equal(link_stream_recv_ready(sb), 0);
 	assert_int_equal(link_input(b, pkt, len, START), TT_OK);
 	assert_int_equal(link_stream_recv_ready(sb), 100);
-	link_stream_free(sa);
-	link_stream_free(sb);
-	link_free(a);
-	link_free(b);
+	free_both(a, &sa, b, &sb, 1);
 }
 
 static void segments_of_unknown_convs_are_counted_and_the_others_taken(void **state)
@@ -878,12 +854,7 @@ static bool live_with_a_failure(uint64_t fail_at)
 		if (sa[i] && sb[i] && i > 0)
 			assert_int_equal(link_stream_send_pending(sa[i]), 0);
 out:
-	for (uint32_t i = 0; i < N; i++) {
-		link_stream_free(sa[i]);
-		link_stream_free(sb[i]);
-	}
-	link_free(a);
-	link_free(b);
+	free_both(a, sa, b, sb, N);
 	assert_int_equal(fa.held, 0);
 	assert_int_equal(fb.held, 0);
 	return fa.asked >= fail_at || fb.asked >= fail_at;
