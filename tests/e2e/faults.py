@@ -51,28 +51,26 @@ def suspend(seconds, who="client"):
     return fault
 
 
-def rebind(home="b", port=30001):
+def _at(home, what, *args):
     def fault(bed):
-        getattr(bed, home).rebind(port)
+        getattr(getattr(bed, home), what)(*args)
     return fault
+
+
+def rebind(home="b", port=30001):
+    return _at(home, "rebind", port)
 
 
 def forget_flows(home="b"):
-    def fault(bed):
-        getattr(bed, home).forget_flows()
-    return fault
+    return _at(home, "forget_flows")
 
 
 def change_public_address(home="a", last=77):
-    def fault(bed):
-        getattr(bed, home).change_public_address(last)
-    return fault
+    return _at(home, "change_public_address", last)
 
 
 def change_host_address(home="a", last=7):
-    def fault(bed):
-        getattr(bed, home).change_host_address(last)
-    return fault
+    return _at(home, "change_host_address", last)
 
 
 def block_udp(home="a"):
