@@ -252,6 +252,48 @@ static void shutdown_ends_all_channels_on_both_sides(void **state)
 
 /* ---- time ---- */
 
+static void note_rates(void *user, const struct channel *ch)
+{
+	struct channel_info info, *sum = user;
+
+	channel_info(ch, &info);
+	sum->rate_in += info.rate_in;
+	sum->rate_out += info.rate_out;
+	sum->ccid++; /* how many there were */
+}
+
+static struct channel_info rates(struct world *w, size_t i)
+{
+	struct channel_info sum = {0};
+
+	session_sample(w->s[i], w->now);
+	session_each_channel(w->s[i], note_rates, &sum);
+	return sum;
+}
+
+static void rates_are_of_the_time_since_the_last_sample(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	(void)state;
+	world_up(&w);
+	world_open_one(&w, ch);
+	rates(&w, CLI);
+	rates(&w, SRV);
+	bytes_put(ch[CLI], 10000, w.now);
+	world_carry(&w);
+	assert_int_equal(bytes_take(ch[SRV], w.now), 10000);
+	w.now += TT_S(2);
+	assert_int_equal(rates(&w, CLI).rate_out, 5000);
+	assert_int_equal(rates(&w, SRV).rate_in, 5000);
+	w.now += TT_S(1);
+	assert_int_equal(rates(&w, CLI).rate_out, 0);
+	assert_int_equal(rates(&w, CLI).ccid, 1);
+	channel_abort(ch[CLI], REASON_RESET, w.now);
+	assert_int_equal(rates(&w, CLI).ccid, 0);
+	world_finish(&w);
+}
+
 static void up_with_idle_timeout(struct world *w, struct channel *ch[2])
 {
 	world_make(w);
@@ -435,6 +477,7 @@ int main(void)
 		cmocka_unit_test(rst_cannot_pretend_an_orderly_close),
 		cmocka_unit_test(draining_side_takes_no_new_channels_and_keeps_the_others),
 		cmocka_unit_test(shutdown_ends_all_channels_on_both_sides),
+		cmocka_unit_test(rates_are_of_the_time_since_the_last_sample),
 		cmocka_unit_test(idle_channel_ends_and_a_used_one_does_not),
 		cmocka_unit_test(time_offline_is_not_idle_time),
 		cmocka_unit_test(bytes_that_the_peer_acknowledges_are_no_idleness),

@@ -243,6 +243,17 @@ static void wrong_fins_of_many_channels_are_not_a_line_each(void **state)
 	finish(&v);
 }
 
+static void every_limit_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (int a = 0; a < LIMIT_COUNT; a++) {
+		assert_non_null(session_limit_name((enum session_limit)a));
+		for (int b = 0; b < a; b++)
+			assert_string_not_equal(session_limit_name((enum session_limit)a),
+				session_limit_name((enum session_limit)b));
+	}
+}
+
 /* ---- how many ---- */
 
 static void peer_may_have_as_many_channels_as_are_left_for_others(void **state)
@@ -391,6 +402,7 @@ int main(void)
 		cmocka_unit_test(hellos_again_and_again_end_channels_once_a_second_only),
 		cmocka_unit_test(lines_that_a_peer_can_cause_are_few_and_their_number_is_said),
 		cmocka_unit_test(wrong_fins_of_many_channels_are_not_a_line_each),
+		cmocka_unit_test(every_limit_has_a_name_of_its_own),
 		cmocka_unit_test(peer_may_have_as_many_channels_as_are_left_for_others),
 		cmocka_unit_test(channels_that_come_and_go_too_fast_are_refused_and_no_more),
 		cmocka_unit_test(limits_of_one_peer_are_counted_by_kind),

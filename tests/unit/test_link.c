@@ -609,6 +609,25 @@ static void sender_without_answers_finds_its_peer_mute(void **state)
 	link_free(a);
 }
 
+static void peer_that_is_doubted_is_asked_at_once(void **state)
+{
+	struct link *a = new_link(LINK_DIRECT), *b = new_link(LINK_DIRECT);
+	struct link_stream *sa = add(a, 1, NULL), *sb = add(b, 1, NULL);
+	tt_time now = START;
+	(void)state;
+	link_doubt(a, now);
+	run_alone(a, b, &now, TT_S(60)); /* it answers */
+	assert_false(link_mute(a));
+	link_doubt(a, now);
+	run_alone(a, NULL, &now, TT_MS(1500));
+	assert_false(link_mute(a));
+	run_alone(a, NULL, &now, TT_MS(200));
+	assert_true(link_mute(a));
+	link_doubt(a, now); /* more than mute it cannot be */
+	assert_true(link_mute(a));
+	free_both(a, &sa, b, &sb, 1);
+}
+
 /* Hands in the reply to a probe that was sent at this time. */
 static int input_reply(struct link *l, uint64_t sent_at)
 {
@@ -973,6 +992,7 @@ int main(void)
 		cmocka_unit_test(receiver_asks_once_whether_its_sender_is_there),
 		cmocka_unit_test(sender_that_has_gone_is_mute_until_it_is_heard),
 		cmocka_unit_test(sender_without_answers_finds_its_peer_mute),
+		cmocka_unit_test(peer_that_is_doubted_is_asked_at_once),
 		cmocka_unit_test(probe_reply_that_cannot_be_is_refused),
 		cmocka_unit_test(probe_reply_that_was_held_up_is_no_measurement_and_no_mistake),
 		cmocka_unit_test(probe_from_before_an_outage_is_not_answered_after_it),

@@ -193,6 +193,26 @@ static void opener_moves_to_the_conv_that_the_accepter_names(void **state)
 	world_finish(&w);
 }
 
+static void words_beside_a_refusal_reach_the_opener(void **state)
+{
+	struct world w;
+	struct wire_msg m;
+	struct channel_info info;
+	size_t n;
+	(void)state;
+	world_up_alone(&w);
+	struct channel *ch = world_ask(&w, SRV, "10.0.0.1", 1080);
+	assert_true(world_heard(&w, SRV, &m, &n));
+	struct wire_msg rst = {.type = WIRE_RST,
+		.n = 1,
+		.rst = {.ccid = m.syn.ccid, .reason = "not_allowed", .text = "ask Ann"}};
+	assert_int_equal(world_say(&w, SRV, &rst), TT_OK);
+	channel_info(ch, &info);
+	assert_string_equal(info.text, "ask Ann");
+	assert_int_equal(world_want_closed(&w, SRV), REASON_NOT_ALLOWED);
+	world_finish(&w);
+}
+
 static void opener_gives_up_after_the_connect_timeout(void **state)
 {
 	struct world w;
@@ -574,6 +594,7 @@ int main(void)
 		cmocka_unit_test(every_failure_to_dial_reaches_the_opener),
 		cmocka_unit_test(data_may_go_before_the_ack),
 		cmocka_unit_test(opener_moves_to_the_conv_that_the_accepter_names),
+		cmocka_unit_test(words_beside_a_refusal_reach_the_opener),
 		cmocka_unit_test(opener_gives_up_after_the_connect_timeout),
 		cmocka_unit_test(accepter_gives_up_a_target_that_does_not_answer),
 		cmocka_unit_test(more_is_asked_for_before_the_last_bytes_have_left),
