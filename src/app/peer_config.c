@@ -14,13 +14,12 @@ bool peer_is_person(const struct peer *p)
 	return !p->wanted && access_is_admin(p->app, p->key) && !access_in_allow(p->app, p->key);
 }
 
-void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg)
+static void terms_of(struct app *app, const struct peer *p, struct session_terms *t)
 {
 	const struct conf *c = app->conf;
 
-	*cfg = (struct session_config){
+	*t = (struct session_terms){
 		.name = c->name,
-		.mode = c->mode,
 		.accept = access_peer_served(app, p->key),
 		.await_hello = peer_is_person(p),
 		.bench = c->bench,
@@ -29,6 +28,19 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 		.idle_timeout_us = TT_S(c->idle_timeout_s),
 		.udp_timeout_us = TT_S(c->udp_timeout_s),
 		.resume_timeout_us = TT_S(c->resume_timeout_s),
+	};
+	t->rules = access_peer_rules(app, p->key, &t->n_rules);
+	t->listens = access_peer_listens(app, p->key, &t->n_listens);
+	int secret = access_proofs(app, p->key, t->proof, t->peer_proof);
+	t->has_proof = t->need_proof = secret > 0;
+	if (secret < 0)
+		t->accept = false; /* who cannot prove it is not served */
+}
+
+void peer_session_config(struct app *app, const struct peer *p, struct session_config *cfg)
+{
+	*cfg = (struct session_config){
+		.mode = app->conf->mode,
 		.epoch_ms = loop_wall_us() / 1000 - app_now(app) / 1000,
 		.snd_budget = &app->snd_budget,
 		.rcv_budget = &app->rcv_budget,
@@ -36,21 +48,16 @@ void peer_session_config(struct app *app, const struct peer *p, struct session_c
 		.pool = app->pool,
 		.log = app->log,
 	};
-	cfg->rules = access_peer_rules(app, p->key, &cfg->n_rules);
-	cfg->listens = access_peer_listens(app, p->key, &cfg->n_listens);
-	int secret = access_proofs(app, p->key, cfg->proof, cfg->peer_proof);
-	cfg->has_proof = cfg->need_proof = secret > 0;
-	if (secret < 0)
-		cfg->accept = false; /* who cannot prove it is not served */
+	terms_of(app, p, &cfg->terms);
 }
 
 void peer_reconfigure(struct peer *p)
 {
-	struct session_config cfg;
+	struct session_terms terms;
 
 	snprintf(p->name, sizeof(p->name), "%s", access_peer_name(p->app, p->key));
-	peer_session_config(p->app, p, &cfg);
-	session_reconfigure(p->session, &cfg);
+	terms_of(p->app, p, &terms);
+	session_reconfigure(p->session, &terms);
 }
 
 void peers_want(struct app *app)

@@ -181,7 +181,7 @@ static tt_time idle_timeout(const struct channel *ch)
 {
 	if (ch->udp)
 		return channel_udp_timeout(ch);
-	return ch->bench ? SESSION_BENCH_TIME : ch->session->cfg.idle_timeout_us;
+	return ch->bench ? SESSION_BENCH_TIME : ch->session->cfg.terms.idle_timeout_us;
 }
 
 void channel_opened(struct channel *ch, tt_time now)

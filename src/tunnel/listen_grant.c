@@ -59,9 +59,9 @@ static void push_listening(struct session *s, const struct grant *g)
 static enum close_reason judge(
 	const struct session *s, const struct wire_listen *l, struct access_listen *at)
 {
-	const struct tt_rule *rules = s->cfg.listens;
-	size_t n = s->cfg.n_listens;
-	bool may = s->cfg.accept && s->peer_proved &&
+	const struct tt_rule *rules = s->cfg.terms.listens;
+	size_t n = s->cfg.terms.n_listens;
+	bool may = s->cfg.terms.accept && s->peer_proved &&
 		   (l->path ? access_allows_path(rules, n, l->host)
 			    : access_may_listen(rules, n, l->host, l->port, at));
 	return may ? REASON_NONE : REASON_NOT_ALLOWED;

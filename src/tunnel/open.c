@@ -92,7 +92,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 		return TT_ENOTSUP;
 	if (t->proto == WIRE_UDP)
 		session_make_room_for_flow(s);
-	if (s->sum.active >= s->cfg.channels_max)
+	if (s->sum.active >= s->cfg.terms.channels_max)
 		return TT_ELIMIT;
 	if (strlen(t->host) > WIRE_HOST_MAX || t->host[0] == '\0')
 		return TT_EINVAL;
@@ -123,7 +123,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 		return rc;
 	}
 	ch->user = user;
-	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
+	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.terms.connect_timeout_us);
 	tt_debug(s->log, "channel: peer=%s chan=%u conv=%08x open target=%s:%u", s->tag, ch->ccid,
 		conv, ch->host, ch->port);
 	*out = ch;
@@ -166,7 +166,7 @@ static void refuse(
 
 static enum close_reason judge_measuring(const struct session *s, enum wire_bench bench)
 {
-	if (!access_may_measure(s->cfg.bench, s->cfg.n_rules))
+	if (!access_may_measure(s->cfg.terms.bench, s->cfg.terms.n_rules))
 		return REASON_NOT_ALLOWED;
 	return bench ? REASON_NONE : REASON_UNSUPPORTED;
 }
@@ -177,16 +177,17 @@ static enum close_reason judge_target(
 	if (syn->proto == WIRE_REVERSE) /* for a listener that we do not have */
 		return REASON_NOT_ALLOWED;
 	if (syn->proto == WIRE_UNIX)
-		return access_allows_path(s->cfg.rules, s->cfg.n_rules, syn->host)
+		return access_allows_path(s->cfg.terms.rules, s->cfg.terms.n_rules, syn->host)
 			       ? REASON_NONE
 			       : REASON_NOT_ALLOWED;
 	if (syn->proto != WIRE_TCP && syn->proto != WIRE_UDP)
 		return REASON_UNSUPPORTED;
 	if (syn->port == 0)
 		return REASON_PROTOCOL_ERROR;
-	bool may = literal->family
-			   ? access_allows(s->cfg.rules, s->cfg.n_rules, NULL, literal, syn->port)
-			   : access_may_resolve(s->cfg.rules, s->cfg.n_rules, syn->host, syn->port);
+	bool may = literal->family ? access_allows(s->cfg.terms.rules, s->cfg.terms.n_rules, NULL,
+					     literal, syn->port)
+				   : access_may_resolve(s->cfg.terms.rules, s->cfg.terms.n_rules,
+					     syn->host, syn->port);
 	return may ? REASON_NONE : REASON_NOT_ALLOWED;
 }
 
@@ -202,7 +203,7 @@ static enum close_reason judge_limits(
 		l = LIMIT_FLOWS;
 	else if (s->half_open >= SESSION_HALF_OPEN_MAX)
 		l = LIMIT_HALF_OPEN;
-	else if (s->sum.active >= s->cfg.channels_max ||
+	else if (s->sum.active >= s->cfg.terms.channels_max ||
 		 !session_slots_free(s->cfg.slots, s->sum.active))
 		l = LIMIT_CHANNELS;
 	else if (!tt_ratelimit_take(&s->openings, now))
@@ -221,7 +222,7 @@ static enum close_reason judge_limits(
 static enum close_reason judge(struct session *s, const struct wire_syn *syn, enum wire_bench bench,
 	const struct tt_addr *literal, bool reverse, tt_time now)
 {
-	if ((!s->cfg.accept && !reverse) || !s->peer_proved)
+	if ((!s->cfg.terms.accept && !reverse) || !s->peer_proved)
 		return REASON_NOT_ALLOWED;
 	if (s->draining)
 		return REASON_SHUTDOWN;
@@ -311,7 +312,7 @@ void session_input_syn(struct session *s, struct wire_syn *syn, tt_time now)
 		channel_reset(ch, REASON_LIMIT);
 		return;
 	}
-	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.connect_timeout_us);
+	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.terms.connect_timeout_us);
 	if (bench || ch->path) { /* no addresses */
 		channel_set_state(ch, CHANNEL_DIALING);
 		channel_want(ch, ACTION_DIAL);
@@ -348,8 +349,8 @@ void channel_resolved(struct channel *ch, const struct tt_addr *addrs, size_t n,
 	const char *name = tt_addr_parse(ch->host, &literal) == TT_OK ? NULL : ch->host;
 	static const struct tt_rule any = {
 		.kind = TT_RULE_ANY, .port_first = 1, .port_last = 65535};
-	ch->n_addrs = access_filter(ch->reverse ? &any : s->cfg.rules,
-		ch->reverse ? 1 : s->cfg.n_rules, name, addrs, n, ch->port, ch->addrs);
+	ch->n_addrs = access_filter(ch->reverse ? &any : s->cfg.terms.rules,
+		ch->reverse ? 1 : s->cfg.terms.n_rules, name, addrs, n, ch->port, ch->addrs);
 	if (ch->n_addrs == 0) {
 		if (session_may_log(s, now))
 			tt_warn(s->log,

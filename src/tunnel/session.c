@@ -16,16 +16,21 @@ _Static_assert(LINK_ID_KCP == WIRE_ID_KCP && LINK_ID_PROBE == WIRE_ID_PROBE, "pa
  * flood of them must not keep the acknowledgements of a download for ever. */
 #define DGRAM_RUN_MAX 4
 
-static void fill_defaults(struct session_config *cfg)
+static void take_terms(struct session *s, const struct session_terms *terms)
 {
-	if (!cfg->channels_max)
-		cfg->channels_max = SESSION_CHANNELS_MAX;
-	if (!cfg->connect_timeout_us)
-		cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT;
-	if (!cfg->udp_timeout_us)
-		cfg->udp_timeout_us = SESSION_UDP_TIMEOUT;
-	if (!cfg->resume_timeout_us)
-		cfg->resume_timeout_us = SESSION_RESUME_TIMEOUT;
+	struct session_terms *own = &s->cfg.terms;
+
+	wire_text_copy(s->name, sizeof(s->name), terms->name ? terms->name : "");
+	*own = *terms;
+	own->name = s->name;
+	if (!own->channels_max)
+		own->channels_max = SESSION_CHANNELS_MAX;
+	if (!own->connect_timeout_us)
+		own->connect_timeout_us = SESSION_CONNECT_TIMEOUT;
+	if (!own->udp_timeout_us)
+		own->udp_timeout_us = SESSION_UDP_TIMEOUT;
+	if (!own->resume_timeout_us)
+		own->resume_timeout_us = SESSION_RESUME_TIMEOUT;
 }
 
 int session_new(struct session **out, const struct session_config *cfg, tt_time now)
@@ -36,8 +41,7 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 	s->mem = cfg->mem;
 	s->log = cfg->log;
 	s->cfg = *cfg;
-	fill_defaults(&s->cfg);
-	wire_text_copy(s->name, sizeof(s->name), cfg->name ? cfg->name : "");
+	take_terms(s, &cfg->terms);
 	tt_key_short(cfg->peer_key, s->tag);
 	s->conv_bit = memcmp(cfg->self_key, cfg->peer_key, TT_KEY_LEN) > 0 ? 0x80000000u : 0;
 	s->offline_since = now;
@@ -130,7 +134,7 @@ void session_path(struct session *s, enum link_path path, tt_time now)
 		asks_forget(s);
 		if (old != LINK_DOWN) {
 			s->offline_since = now;
-			s->resume_at = now + s->cfg.resume_timeout_us;
+			s->resume_at = now + s->cfg.terms.resume_timeout_us;
 		}
 	} else if (old == LINK_DOWN) {
 		shift_idle(s, tt_time_since(now, s->offline_since), now);
@@ -168,37 +172,29 @@ bool session_may_log(struct session *s, tt_time now)
 	return true;
 }
 
-void session_reconfigure(struct session *s, const struct session_config *cfg)
+/* Whether the peer should hear a hello with these terms. */
+static bool should_greet(const struct session *s, const struct session_terms *terms)
 {
-	struct session_config *own = &s->cfg;
+	const struct session_terms *own = &s->cfg.terms;
 	char name[sizeof(s->name)];
 
-	bool awaited = own->await_hello && !cfg->await_hello;
-	own->await_hello = cfg->await_hello;
-	wire_text_copy(name, sizeof(name), cfg->name ? cfg->name : "");
-	if (awaited || strcmp(name, s->name) != 0 || cfg->has_proof != own->has_proof ||
-		memcmp(cfg->proof, own->proof, WIRE_PROOF_LEN) != 0)
-		hello_say(s);
-	memcpy(s->name, name, sizeof(name));
-	own->accept = cfg->accept;
-	own->rules = cfg->rules;
-	own->n_rules = cfg->n_rules;
-	own->listens = cfg->listens;
-	own->n_listens = cfg->n_listens;
-	own->bench = cfg->bench;
-	own->channels_max = cfg->channels_max;
-	own->has_proof = cfg->has_proof;
-	own->need_proof = cfg->need_proof;
-	memcpy(own->proof, cfg->proof, WIRE_PROOF_LEN);
-	memcpy(own->peer_proof, cfg->peer_proof, WIRE_PROOF_LEN);
-	own->connect_timeout_us = cfg->connect_timeout_us;
-	own->idle_timeout_us = cfg->idle_timeout_us;
-	own->udp_timeout_us = cfg->udp_timeout_us;
-	own->resume_timeout_us = cfg->resume_timeout_us;
-	fill_defaults(own);
+	wire_text_copy(name, sizeof(name), terms->name ? terms->name : "");
+	if (strcmp(name, s->name) != 0 || terms->has_proof != own->has_proof ||
+		memcmp(terms->proof, own->proof, WIRE_PROOF_LEN) != 0)
+		return true;
+	/* Nothing was said yet; or a listener that was refused may be allowed now, and the peer
+	 * asks again when it hears a hello. */
+	return (own->await_hello && !terms->await_hello) || terms->n_listens > 0;
+}
+
+void session_reconfigure(struct session *s, const struct session_terms *terms)
+{
+	bool greet = should_greet(s, terms);
+
+	take_terms(s, terms);
 	hello_judge_again(s);
 	grants_judge_again(s);
-	if (own->n_listens > 0) /* what was refused may be allowed now: the peer asks again */
+	if (greet)
 		hello_say(s);
 }
 

@@ -59,11 +59,9 @@
 struct session;
 struct channel;
 
-struct session_config {
-	uint8_t self_key[TT_KEY_LEN], peer_key[TT_KEY_LEN];
-	uint8_t inst[WIRE_INST_LEN]; /* random for this process */
-	const char *name;            /* said in the hello, may be NULL */
-	enum tt_mode mode;
+/** What may change while a session lives. */
+struct session_terms {
+	const char *name; /* said in the hello, may be NULL; copied */
 	bool await_hello; /* says hello only after the peer: a person would see it as a message */
 	bool accept;      /* the peer may open channels to our targets */
 	const struct tt_rule *rules; /* what it may reach; borrowed until session_reconfigure */
@@ -80,6 +78,13 @@ struct session_config {
 	tt_time idle_timeout_us;            /* 0: never */
 	tt_time udp_timeout_us;             /* 0: SESSION_UDP_TIMEOUT */
 	tt_time resume_timeout_us;          /* 0: SESSION_RESUME_TIMEOUT */
+};
+
+struct session_config {
+	uint8_t self_key[TT_KEY_LEN], peer_key[TT_KEY_LEN];
+	uint8_t inst[WIRE_INST_LEN]; /* random for this process */
+	enum tt_mode mode;
+	struct session_terms terms;
 	uint64_t epoch_ms; /* milliseconds since a fixed base when `now` was 0, for conv */
 	/* What the channels of all sessions may hold, borrowed, may be NULL. */
 	struct kcp_budget *snd_budget, *rcv_budget;
@@ -110,11 +115,10 @@ bool session_ready(const struct session *s);
 void session_drain(struct session *s);
 
 /**
- * Takes over what of the configuration may change while the session lives: name, access rules,
- * proofs, time-outs; the rest of cfg is not looked at. It binds channels opened from now on. The
- * peer gets a new hello when its content is another one.
+ * Takes over other terms. They bind channels opened from now on. The peer gets a new hello when its
+ * content is another one.
  */
-void session_reconfigure(struct session *s, const struct session_config *cfg);
+void session_reconfigure(struct session *s, const struct session_terms *terms);
 
 /** Ends every channel with this reason; the peer is told as long as control output is pulled. */
 void session_end(struct session *s, enum close_reason why);

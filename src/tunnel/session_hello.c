@@ -11,10 +11,10 @@ static bool proof_holds(const struct session *s)
 {
 	uint8_t differ = 0;
 
-	if (!s->cfg.need_proof)
+	if (!s->cfg.terms.need_proof)
 		return true;
 	for (size_t i = 0; i < WIRE_PROOF_LEN; i++)
-		differ |= s->said_proof[i] ^ s->cfg.peer_proof[i];
+		differ |= s->said_proof[i] ^ s->cfg.terms.peer_proof[i];
 	return s->said_has_proof && differ == 0;
 }
 
@@ -22,7 +22,7 @@ static bool proof_holds(const struct session *s)
 static bool lacks_proof(struct session *s)
 {
 	s->peer_proved = proof_holds(s);
-	return !s->peer_proved && s->cfg.accept;
+	return !s->peer_proved && s->cfg.terms.accept;
 }
 
 static void warn_unproved(const struct session *s)
@@ -38,7 +38,7 @@ void hello_judge_again(struct session *s)
 
 void hello_say(struct session *s)
 {
-	s->hello_due = s->path != LINK_DOWN && (s->peer_hello || !s->cfg.await_hello);
+	s->hello_due = s->path != LINK_DOWN && (s->peer_hello || !s->cfg.terms.await_hello);
 	s->hello_peeked = false;
 }
 
@@ -171,14 +171,14 @@ size_t hello_output(struct session *s, uint8_t *dst)
 				WIRE_CAP_LISTEN,
 			.packet_max = LINK_PACKET_MAX,
 			.seen = s->peer_hello,
-			.has_proof = s->cfg.has_proof}};
+			.has_proof = s->cfg.terms.has_proof}};
 
 	/* The peer's maps come after our hello: it waits until the peer's can be taken. */
 	s->hello_peeked = s->hello_due && (s->peer_hello || s->hellos_at == TT_TIME_NEVER);
 	if (!s->hello_peeked)
 		return 0;
 	memcpy(msg.hello.inst, s->cfg.inst, WIRE_INST_LEN);
-	memcpy(msg.hello.proof, s->cfg.proof, WIRE_PROOF_LEN);
+	memcpy(msg.hello.proof, s->cfg.terms.proof, WIRE_PROOF_LEN);
 	memcpy(msg.hello.name, s->name, sizeof(msg.hello.name));
 	int n = wire_encode(&msg, dst, WIRE_MESSAGE_MAX);
 	assert(n > 0);

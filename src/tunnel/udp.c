@@ -6,7 +6,7 @@
 
 tt_time channel_udp_timeout(const struct channel *ch)
 {
-	tt_time limit = ch->session->cfg.udp_timeout_us;
+	tt_time limit = ch->session->cfg.terms.udp_timeout_us;
 	return dgram_flow_answered(ch->flow) ? limit : tt_time_min(limit, SESSION_UDP_UNANSWERED);
 }
 
@@ -55,7 +55,7 @@ int session_dgram_input(struct session *s, const uint8_t *pkt, size_t len, tt_ti
 {
 	struct channel *ch;
 	/* Only a peer that may open channels can have a syn on its way. */
-	bool keep = s->cfg.accept && s->peer_proved && session_ready(s);
+	bool keep = s->cfg.terms.accept && s->peer_proved && session_ready(s);
 	int rc = dgrams_input(&s->dgrams, pkt, len, keep, now);
 
 	if (rc == TT_OK)

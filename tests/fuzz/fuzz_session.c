@@ -359,15 +359,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fail_mem fm;
 	struct input in = {data, data + size};
 	struct world w = {.now = TT_S(10), .next_n = 1};
-	struct session_config cfg = {.accept = true,
-		.bench = true,
-		.rules = &rule,
-		.n_rules = 1,
-		.listens = &rule,
-		.n_listens = 1,
-		.channels_max = CHANNELS,
-		.idle_timeout_us = TT_S(60),
-		.resume_timeout_us = TT_S(100),
+	struct session_config cfg = {.terms.accept = true,
+		.terms.bench = true,
+		.terms.rules = &rule,
+		.terms.n_rules = 1,
+		.terms.listens = &rule,
+		.terms.n_listens = 1,
+		.terms.channels_max = CHANNELS,
+		.terms.idle_timeout_us = TT_S(60),
+		.terms.resume_timeout_us = TT_S(100),
 		.mem = fail_mem_init(&fm, 0)};
 	uint8_t first = byte(&in);
 

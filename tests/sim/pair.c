@@ -35,10 +35,10 @@ static void new_session(struct pair *p, size_t i)
 {
 	struct end *e = &p->end[i];
 	struct session_config cfg = {.mode = p->cfg->mode,
-		.accept = true,
-		.rules = rules,
-		.n_rules = 1,
-		.resume_timeout_us = p->cfg->resume_timeout_us,
+		.terms.accept = true,
+		.terms.rules = rules,
+		.terms.n_rules = 1,
+		.terms.resume_timeout_us = p->cfg->resume_timeout_us,
 		.snd_budget = p->cfg->budget ? &e->snd_budget : NULL,
 		.rcv_budget = p->cfg->budget ? &e->rcv_budget : NULL,
 		.mem = &e->mem.mem};

@@ -97,9 +97,9 @@ static void start(struct world *w, const struct plan *plan)
 	w->plan = plan;
 	w->rng.state = 5;
 	for (size_t i = 0; i < 2; i++) {
-		struct session_config c = {.accept = i == SRV,
-			.rules = &rule,
-			.n_rules = 1,
+		struct session_config c = {.terms.accept = i == SRV,
+			.terms.rules = &rule,
+			.terms.n_rules = 1,
 			.mem = fail_mem_init(&w->mem[i], 0)};
 		c.self_key[0] = (uint8_t)(2 - i);
 		c.peer_key[0] = (uint8_t)(1 + i);

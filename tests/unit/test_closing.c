@@ -297,7 +297,7 @@ static void rates_are_of_the_time_since_the_last_sample(void **state)
 static void up_with_idle_timeout(struct world *w, struct channel *ch[2])
 {
 	world_make(w);
-	w->cfg[SRV].idle_timeout_us = TT_S(60);
+	w->cfg[SRV].terms.idle_timeout_us = TT_S(60);
 	world_start(w);
 	world_online(w);
 	world_open_one(w, ch);

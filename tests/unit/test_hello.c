@@ -371,7 +371,7 @@ static void long_names_are_cut_between_characters(void **state)
 	name[0] = 'a';
 	name[1] = 'b';
 	name[2] = '\n';
-	w.cfg[CLI].name = name;
+	w.cfg[CLI].terms.name = name;
 	world_start(&w);
 	world_online(&w);
 	assert_true(session_ready(w.s[SRV]));
@@ -391,11 +391,11 @@ static bool served_with(const uint8_t *proof)
 	struct channel *ch;
 
 	world_make(&w);
-	w.cfg[SRV].need_proof = true;
-	memset(w.cfg[SRV].peer_proof, 0xa5, WIRE_PROOF_LEN);
+	w.cfg[SRV].terms.need_proof = true;
+	memset(w.cfg[SRV].terms.peer_proof, 0xa5, WIRE_PROOF_LEN);
 	if (proof) {
-		w.cfg[CLI].has_proof = true;
-		memcpy(w.cfg[CLI].proof, proof, WIRE_PROOF_LEN);
+		w.cfg[CLI].terms.has_proof = true;
+		memcpy(w.cfg[CLI].terms.proof, proof, WIRE_PROOF_LEN);
 	}
 	world_start(&w);
 	world_online(&w);
@@ -448,14 +448,14 @@ static void secret_that_changes_is_proved_again_while_online(void **state)
 	(void)state;
 	world_up(&w);
 	assert_true(serves(&w));
-	w.cfg[SRV].need_proof = true;
-	memset(w.cfg[SRV].peer_proof, 0xa5, WIRE_PROOF_LEN);
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	w.cfg[SRV].terms.need_proof = true;
+	memset(w.cfg[SRV].terms.peer_proof, 0xa5, WIRE_PROOF_LEN);
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	world_carry(&w);
 	assert_false(serves(&w));
-	w.cfg[CLI].has_proof = true;
-	memset(w.cfg[CLI].proof, 0xa5, WIRE_PROOF_LEN);
-	session_reconfigure(w.s[CLI], &w.cfg[CLI]);
+	w.cfg[CLI].terms.has_proof = true;
+	memset(w.cfg[CLI].terms.proof, 0xa5, WIRE_PROOF_LEN);
+	session_reconfigure(w.s[CLI], &w.cfg[CLI].terms);
 	world_carry(&w);
 	assert_true(serves(&w));
 	world_finish(&w);
@@ -467,12 +467,13 @@ static void who_awaits_a_hello_says_nothing_before_it(void **state)
 	uint8_t buf[WIRE_MESSAGE_MAX];
 	(void)state;
 	world_make(&w);
-	w.cfg[SRV].await_hello = true;
+	w.cfg[SRV].terms.await_hello = true;
 	world_start(&w);
 	for (int i = 0; i < 2; i++) {
 		session_path(w.s[SRV], LINK_DIRECT, w.now);
-		w.cfg[SRV].name = i ? "one" : "other"; /* nor when there is something new in it */
-		session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+		w.cfg[SRV].terms.name =
+			i ? "one" : "other"; /* nor when there is something new in it */
+		session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 		assert_int_equal(session_control_output(w.s[SRV], buf), 0);
 		assert_true(session_control_idle(w.s[SRV]));
 		world_online(&w);
@@ -480,8 +481,8 @@ static void who_awaits_a_hello_says_nothing_before_it(void **state)
 		world_offline(&w);
 	}
 	session_path(w.s[SRV], LINK_DIRECT, w.now);
-	w.cfg[SRV].await_hello = false;
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	w.cfg[SRV].terms.await_hello = false;
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	assert_true(session_control_output(w.s[SRV], buf) > 0);
 	world_finish(&w);
 }
@@ -492,10 +493,10 @@ static void new_name_is_said_to_a_peer_that_is_online(void **state)
 	struct session_stats st;
 	(void)state;
 	world_up(&w);
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	assert_true(session_control_idle(w.s[SRV])); /* nothing new, nothing said */
-	w.cfg[SRV].name = "crate";
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	w.cfg[SRV].terms.name = "crate";
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	world_carry(&w);
 	session_stats(w.s[CLI], &st);
 	assert_string_equal(st.peer_name, "crate");

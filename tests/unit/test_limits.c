@@ -71,9 +71,9 @@ static void make(struct victim *v)
 	v->log = (struct tt_log){.write = log_write, .user = v, .level = TT_LOG_INFO};
 	assert_int_equal(tt_rule_parse("10.0.0.1:80", &v->rules[0], &why), TT_OK);
 	assert_int_equal(tt_rule_parse("some.test:80", &v->rules[1], &why), TT_OK);
-	v->cfg.accept = true;
-	v->cfg.rules = v->rules;
-	v->cfg.n_rules = 2;
+	v->cfg.terms.accept = true;
+	v->cfg.terms.rules = v->rules;
+	v->cfg.terms.n_rules = 2;
 	v->cfg.mem = fail_mem_init(&v->mem, 0);
 	v->cfg.log = &v->log;
 }
@@ -307,8 +307,8 @@ static void limits_of_one_peer_are_counted_by_kind(void **state)
 	struct victim v;
 	(void)state;
 	make(&v);
-	v.cfg.channels_max = 3;
-	v.cfg.bench = true;
+	v.cfg.terms.channels_max = 3;
+	v.cfg.terms.bench = true;
 	start(&v);
 	for (uint32_t i = 1; i <= 5; i++)
 		hear_syn(&v, i, "10.0.0.1");
@@ -316,7 +316,7 @@ static void limits_of_one_peer_are_counted_by_kind(void **state)
 	finish(&v);
 
 	make(&v);
-	v.cfg.bench = true;
+	v.cfg.terms.bench = true;
 	start(&v);
 	for (uint32_t i = 1; i <= SESSION_BENCH_MAX + 2; i++) {
 		struct wire_msg syn = {.type = WIRE_SYN,
@@ -380,7 +380,7 @@ static void peer_that_is_not_served_holds_nothing(void **state)
 	uint8_t pkt[1300] = {254, 1, 0, 0, 0, 81, 0, 128, 0, [21] = 0xe8, [22] = 3};
 	(void)state;
 	make(&v);
-	v.cfg.accept = false;
+	v.cfg.terms.accept = false;
 	start(&v);
 	listen(&v);
 	size_t before = v.mem.held;

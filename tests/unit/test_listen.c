@@ -23,10 +23,10 @@ static void make(struct world *w)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(tt_rule_parse(rule_texts[i], &rules[i], &why), TT_OK);
 	for (size_t i = 0; i < 2; i++) {
-		w->cfg[i].n_rules = 0;
-		w->cfg[i].listens = rules;
+		w->cfg[i].terms.n_rules = 0;
+		w->cfg[i].terms.listens = rules;
 	}
-	w->cfg[SRV].n_listens = 3;
+	w->cfg[SRV].terms.n_listens = 3;
 	world_start(w);
 }
 
@@ -354,9 +354,9 @@ static void new_rules_close_and_open(void **state)
 	const char *why;
 	struct tt_rule other;
 	assert_int_equal(tt_rule_parse("10.0.0.1:443", &other, &why), TT_OK);
-	w.cfg[SRV].listens = &other;
-	w.cfg[SRV].n_listens = 1;
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	w.cfg[SRV].terms.listens = &other;
+	w.cfg[SRV].terms.n_listens = 1;
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	world_carry(&w);
 	assert_ptr_equal(want(&w, SRV, LISTEN_ACTION_CLOSE).user, &web);
 	assert_int_equal(info(&w, &web).reason, REASON_NOT_ALLOWED);
@@ -414,7 +414,7 @@ static void side_that_serves_nobody_listens_for_nobody(void **state)
 	int user;
 	(void)state;
 	make(&w);
-	w.cfg[SRV].accept = false;
+	w.cfg[SRV].terms.accept = false;
 	world_restart(&w, SRV);
 	world_online(&w);
 	ask(&w, "localhost", 8080, &user);

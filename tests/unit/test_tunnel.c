@@ -112,8 +112,8 @@ static void new_rules_bind_the_next_channel(void **state)
 	struct wire_msg m = syn_to(1, 1, "10.0.0.1", 1080);
 	(void)state;
 	world_up_alone(&w);
-	w.cfg[SRV].n_rules = 0;
-	session_reconfigure(w.s[SRV], &w.cfg[SRV]);
+	w.cfg[SRV].terms.n_rules = 0;
+	session_reconfigure(w.s[SRV], &w.cfg[SRV].terms);
 	world_say(&w, SRV, &m);
 	assert_int_equal(world_answer(&w), REASON_NOT_ALLOWED);
 	world_finish(&w);
@@ -290,8 +290,8 @@ static void limits_of_channels_and_of_half_open_ones_hold(void **state)
 	struct world w;
 	(void)state;
 	world_make(&w);
-	w.cfg[CLI].channels_max = w.cfg[SRV].channels_max = 3;
-	w.cfg[CLI].channels_max = 4;
+	w.cfg[CLI].terms.channels_max = w.cfg[SRV].terms.channels_max = 3;
+	w.cfg[CLI].terms.channels_max = 4;
 	world_start(&w);
 	world_online(&w);
 	for (size_t i = 0; i < 4; i++)
@@ -393,8 +393,8 @@ static enum close_reason measured(bool offered, const char *kind, size_t n_rules
 	enum close_reason why = REASON_NONE;
 
 	world_make(&w);
-	w.cfg[SRV].bench = offered;
-	w.cfg[SRV].n_rules = n_rules;
+	w.cfg[SRV].terms.bench = offered;
+	w.cfg[SRV].terms.n_rules = n_rules;
 	world_start_alone(&w);
 	world_say(&w, SRV, &m);
 	struct session_action a;
@@ -421,7 +421,7 @@ static void measuring_needs_a_server_that_offers_it_and_some_target(void **state
 
 	struct world w;
 	world_up(&w); /* the client serves nobody, whatever else is set */
-	w.cfg[CLI].bench = true;
+	w.cfg[CLI].terms.bench = true;
 	world_restart(&w, CLI);
 	world_online(&w);
 	struct channel_target t = {.proto = WIRE_BENCH, .host = "echo"};
@@ -459,7 +459,7 @@ static void measurements_at_once_are_few_and_ended_ones_make_room(void **state)
 	struct channel *ch = NULL;
 	(void)state;
 	world_make(&w);
-	w.cfg[SRV].bench = true;
+	w.cfg[SRV].terms.bench = true;
 	world_start_alone(&w);
 	for (uint32_t i = 1; i <= SESSION_BENCH_MAX + 1; i++) {
 		struct wire_msg m = measure_syn(i, "source");
@@ -491,7 +491,7 @@ static void measurement_is_cut_off_however_busy_it_is(void **state)
 	struct channel_target t = {.proto = WIRE_BENCH, .host = "sink"};
 	(void)state;
 	world_make(&w);
-	w.cfg[SRV].bench = true;
+	w.cfg[SRV].terms.bench = true;
 	world_start(&w);
 	world_online(&w);
 	assert_int_equal(session_open(w.s[CLI], &t, &ch[CLI], NULL, w.now), TT_OK);

@@ -46,9 +46,9 @@ static void start(void)
 	w.cfg[SRV].slots = &slots;
 	for (size_t i = 0; i < 2; i++) {
 		w.cfg[i].mode = TT_MODE_AUTO;
-		w.cfg[i].rules = &rule;
-		w.cfg[i].n_rules = 1;
-		w.cfg[i].idle_timeout_us = TT_S(5);
+		w.cfg[i].terms.rules = &rule;
+		w.cfg[i].terms.n_rules = 1;
+		w.cfg[i].terms.idle_timeout_us = TT_S(5);
 	}
 	world_start(&w);
 	for (size_t i = 0; i < 2; i++)
@@ -171,8 +171,8 @@ static tt_time lifetime(bool answered, tt_time timeout)
 	struct channel *ch[2];
 	start();
 	for (size_t i = 0; timeout && i < 2; i++) {
-		w.cfg[i].udp_timeout_us = timeout;
-		session_reconfigure(w.s[i], &w.cfg[i]);
+		w.cfg[i].terms.udp_timeout_us = timeout;
+		session_reconfigure(w.s[i], &w.cfg[i].terms);
 	}
 	open_one(ch);
 	say(ch[CLI], "x");

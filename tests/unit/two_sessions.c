@@ -31,12 +31,12 @@ void world_make(struct world *w)
 		struct session_config *c = &w->cfg[i];
 		c->self_key[0] = (uint8_t)(2 - i);
 		c->peer_key[0] = (uint8_t)(1 + i);
-		c->name = i == CLI ? "desk" : "box";
-		c->accept = i == SRV;
+		c->terms.name = i == CLI ? "desk" : "box";
+		c->terms.accept = i == SRV;
 		c->mode =
 			TT_MODE_FAST3; /* no pacing: time stands still while packets are carried */
-		c->rules = rules;
-		c->n_rules = 2;
+		c->terms.rules = rules;
+		c->terms.n_rules = 2;
 		c->mem = fail_mem_init(&w->mem[i], 0);
 	}
 }
