@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness import EXIT_S, PATIENCE, Net, Target, connect, free_port, own_id, read_to_end
-from harness import run_cli, wait_until
+from harness import question_and_answer, run_cli, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -338,12 +338,7 @@ def test_connection_becomes_a_stream_to_a_target(pair):
     while len(came) < len(block):
         came += app.recv(65536) or pytest.fail(f"the stream ended after {len(came)} bytes")
     assert came == block
-    app.shutdown(socket.SHUT_WR)  # each direction closes alone
-    assert read_to_end(service) == (b"", True)
-    service.sendall(b"last words")
-    service.close()
-    assert read_to_end(app) == (b"last words", True)
-    app.close()
+    question_and_answer(app, service)  # each direction closes alone
 
 
 def test_stream_that_cannot_be_is_refused_or_ends(pair):

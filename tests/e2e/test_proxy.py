@@ -11,7 +11,7 @@ import time
 import pytest
 from datagrams import recv_exactly
 from harness import PATIENCE, Net, Target, connect, environment, free_port, own_id, read_to_end
-from harness import run_cli, wait_until
+from harness import question_and_answer, run_cli, wait_until
 from sshd import Sshd
 
 LOGIN = "user:pass word"
@@ -134,12 +134,7 @@ def carries_and_ends(app, target):
     """Early bytes have arrived, and each direction ends alone."""
     service = target.accept()
     assert recv_exactly(service, 6) == b"early "
-    app.shutdown(socket.SHUT_WR)
-    assert read_to_end(service) == (b"", True)
-    service.sendall(b"last words")
-    service.close()
-    assert read_to_end(app) == (b"last words", True)
-    app.close()
+    question_and_answer(app, service)
 
 
 def test_bytes_that_come_early_and_half_close_go_through_socks(proxies):
