@@ -69,10 +69,11 @@ struct app {
 	struct conn *waiting_tail;
 	struct udp_target *udp_targets; /* list: sockets of the flows of our peers */
 	struct node_lookup *lookups;    /* names of bootstrap nodes */
-	struct stats_service *stats;
-	struct control *control;  /* NULL: none */
-	struct service *service;  /* NULL: no service manager listens */
-	struct status_live *live; /* NULL: nobody sees it */
+	struct stats_service *stats;    /* NULL: none */
+	tt_time sampled_at;             /* stats_sample */
+	struct control *control;        /* NULL: none */
+	struct service *service;        /* NULL: no service manager listens */
+	struct status_live *live;       /* NULL: nobody sees it */
 	struct loop_signal *signals[3];
 	struct tt_heap timers;                    /* deadlines of parts of the program */
 	struct kcp_budget snd_budget, rcv_budget; /* what the channels of all peers may hold */

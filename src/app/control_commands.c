@@ -10,7 +10,6 @@
 #include "peer.h"
 #include "ping.h"
 #include "reload.h"
-#include "stats.h"
 #include "status.h"
 #include "tt_err.h"
 #include "tt_mem.h"
@@ -41,23 +40,10 @@ static void poll_status(struct control_client *c)
 		end_status(c);
 }
 
-static void put_stats(struct control_client *c)
-{
-	char *stats = stats_json(c->app), *line = NULL;
-
-	if (stats && asprintf(&line, "{\"stats\":%s}", stats) >= 0)
-		control_put(c, line);
-	else
-		control_error(c, "out of memory");
-	control_end(c, line ? EXIT_OK : EXIT_FAILED);
-	free(line);
-	free(stats);
-}
-
 static void run_status(struct control_client *c, const cJSON *request)
 {
-	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "json"))) {
-		put_stats(c);
+	if (control_true(request, "json")) {
+		control_put_stats(c, request);
 		return;
 	}
 	status_sample(c->app);
@@ -111,11 +97,6 @@ static int want_server(struct control_client *c, const struct conf_forward *f)
 	return EXIT_FAILED;
 }
 
-static bool is_reverse(const cJSON *request)
-{
-	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "reverse"));
-}
-
 static void run_forward(struct control_client *c, const cJSON *request)
 {
 	const char *spec = need_text(c, request, "spec");
@@ -129,7 +110,7 @@ static void run_forward(struct control_client *c, const cJSON *request)
 	control_tee_init(&tee, c);
 	struct conf_diag d = reload_diag(&tee.log);
 	int code = EXIT_USAGE;
-	if (conf_forward_spec(spec, is_reverse(request), &f, &n, &d) == TT_OK &&
+	if (conf_forward_spec(spec, control_true(request, "reverse"), &f, &n, &d) == TT_OK &&
 		conf_forward_server(c->app->conf, server_text(c->app, request, hex), f, n, &d) ==
 			TT_OK)
 		code = want_server(c, f);
@@ -168,7 +149,7 @@ static void run_cancel(struct control_client *c, const cJSON *request)
 	if (!spec)
 		return;
 	control_tee_init(&tee, c);
-	if (cancel(c->app, spec, is_reverse(request), &tee.log) == 0) {
+	if (cancel(c->app, spec, control_true(request, "reverse"), &tee.log) == 0) {
 		control_error(
 			c, "there is no tunnel %s; toxtun status names those that are open", spec);
 		control_end(c, EXIT_USAGE);
@@ -320,7 +301,7 @@ static void run_ping(struct control_client *c, const cJSON *request)
 	}
 	p->say = say_ping;
 	p->user = c;
-	p->json = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "json"));
+	p->json = control_true(request, "json");
 	c->job = p;
 	c->job_free = free_ping;
 	c->poll = poll_ping;
@@ -336,6 +317,7 @@ static const struct {
 	{"reload", run_reload},
 	{"forward", run_forward},
 	{"cancel", run_cancel},
+	{"end", control_run_end},
 	{"stop", run_stop},
 	{"stream", run_stream},
 	{"ping", run_ping},

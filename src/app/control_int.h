@@ -1,4 +1,4 @@
-/* What control.c (sockets), control_client.c (one connection) and control_commands.c share. */
+/* What control.c (sockets), control_client.c (one connection) and the commands share. */
 #ifndef CONTROL_INT_H
 #define CONTROL_INT_H
 
@@ -56,6 +56,13 @@ struct control_tee {
 	struct control_client *client;
 };
 void control_tee_init(struct control_tee *t, struct control_client *c);
+
+/* ---- control_channels.c ---- */
+
+/* `status` with `json`. */
+void control_put_stats(struct control_client *c, const cJSON *request);
+/* `end`. */
+void control_run_end(struct control_client *c, const cJSON *request);
 
 /* ---- control_commands.c ---- */
 

@@ -66,6 +66,11 @@ const char *control_text(const cJSON *object, const char *key)
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
 }
 
+bool control_true(const cJSON *object, const char *key)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
 unsigned control_number(
 	const cJSON *object, const char *key, unsigned min, unsigned max, unsigned other)
 {

@@ -34,6 +34,9 @@ cJSON *control_object(const char *line);
 /** The text of this member, NULL when it is not there or not a text. */
 const char *control_text(const cJSON *object, const char *key);
 
+/** This member is there and true. */
+bool control_true(const cJSON *object, const char *key);
+
 /** The number of this member when it is a whole one from min to max, otherwise `other`. */
 unsigned control_number(
 	const cJSON *object, const char *key, unsigned min, unsigned max, unsigned other);

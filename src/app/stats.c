@@ -13,6 +13,18 @@
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 /* Somebody who asks now and then wants figures of now: peers are probed for so long. */
 #define WATCH_TIME TT_S(60)
+/* Rates of a shorter time say little; who asks each second does not do so to the millisecond. */
+#define SAMPLE_TIME TT_MS(900)
+
+void stats_wanted(struct app *app)
+{
+	tt_time now = app_now(app);
+
+	if (app->stats)
+		app->stats->watched_until = now + WATCH_TIME;
+	else if (tt_time_since(now, app->sampled_at) >= SAMPLE_TIME)
+		stats_sample(app, true); /* without the service nobody else does */
+}
 
 static void reply_text(struct loop_http_request *req, int status, const char *text)
 {
@@ -37,18 +49,18 @@ static void serve_text(struct stats_service *s, struct loop_http_request *req)
 static void serve_json(struct stats_service *s, struct loop_http_request *req)
 {
 	char number[8], *end = number;
-	unsigned long max = STATS_CHANNELS;
+	struct stats_choice busiest = {.max = STATS_CHANNELS};
 	int rc = loop_http_query(req, "channels", number, sizeof(number));
 
 	if (rc == TT_OK) {
-		max = strtoul(number, &end, 10);
+		busiest.max = strtoul(number, &end, 10);
 		if (number[0] < '0' || number[0] > '9' || *end != '\0')
 			rc = TT_EINVAL;
 	}
 	if (rc == TT_EINVAL)
 		reply_text(req, 400, "channels= takes a number, from 0 to 9999999\n");
 	else
-		reply(req, stats_json_channels(s->app, max), "application/json");
+		reply(req, stats_json_channels(s->app, &busiest), "application/json");
 }
 
 static void serve_history(struct stats_service *s, struct loop_http_request *req)
@@ -115,7 +127,7 @@ static void handle(void *user, struct loop_http_request *req, const char *path)
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(path, routes[i].path) != 0)
 			continue;
-		s->watched_until = app_now(s->app) + WATCH_TIME;
+		stats_wanted(s->app);
 		routes[i].serve(s, req);
 		return;
 	}

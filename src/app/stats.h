@@ -19,8 +19,7 @@ void stats_peer_gone(struct app *app, const struct peer *p);
 void stats_event(struct app *app, const char *type, const struct peer *p, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/** The two documents, for whoever needs them: allocated, NUL-terminated, NULL without memory. */
+/** The text, for whoever needs it: allocated, NUL-terminated, NULL without memory. */
 char *stats_text(const struct app *app);
-char *stats_json(const struct app *app);
 
 #endif

@@ -1,4 +1,4 @@
-/* The busiest connections of all peers. */
+/* The connections of all peers that come first in an order. */
 #include "stats_int.h"
 
 #include <stdlib.h>
@@ -15,28 +15,33 @@ static void collect(void *user, const struct channel *ch)
 
 	if (c->n == c->cap)
 		return;
-	c->list[c->n].peer = c->peer;
-	channel_info(ch, &c->list[c->n++].info);
+	struct stats_channel *s = &c->list[c->n++];
+	s->peer = c->peer;
+	channel_info(ch, &s->info);
+	s->rank = (struct channel_rank){
+		.rate = s->info.rate_in + s->info.rate_out,
+		.bytes = s->info.bytes_in + s->info.bytes_out,
+		.age_us = tt_time_since(app_now(c->peer->app), s->info.opened_at),
+		.peer = stats_peer_label(c->peer),
+		.id = s->info.ccid,
+	};
 }
 
-/* Falling rates; the younger one of two that stand still. */
-static int by_rate(const void *pa, const void *pb)
+static int compare(const void *a, const void *b, void *user)
 {
-	const struct channel_info *a = &((const struct stats_channel *)pa)->info;
-	const struct channel_info *b = &((const struct stats_channel *)pb)->info;
-	uint64_t rate_a = a->rate_in + a->rate_out, rate_b = b->rate_in + b->rate_out;
+	const struct stats_choice *c = user;
 
-	if (rate_a != rate_b)
-		return rate_a < rate_b ? 1 : -1;
-	return (a->opened_at < b->opened_at) - (a->opened_at > b->opened_at);
+	return channel_order_compare(c->order, c->reverse, &((const struct stats_channel *)a)->rank,
+		&((const struct stats_channel *)b)->rank);
 }
 
-struct stats_channel *stats_channels(const struct app *app, size_t max, size_t *n)
+struct stats_channel *stats_channels(
+	const struct app *app, const struct stats_choice *choice, size_t *n)
 {
 	struct collection c = {.cap = app->slots.used};
 
 	*n = 0;
-	if (c.cap == 0 || max == 0)
+	if (c.cap == 0 || choice->max == 0)
 		return NULL;
 	c.list = calloc(c.cap, sizeof(*c.list));
 	if (!c.list)
@@ -45,7 +50,7 @@ struct stats_channel *stats_channels(const struct app *app, size_t max, size_t *
 		c.peer = p;
 		session_each_channel(p->session, collect, &c);
 	}
-	qsort(c.list, c.n, sizeof(*c.list), by_rate);
-	*n = c.n < max ? c.n : max;
+	qsort_r(c.list, c.n, sizeof(*c.list), compare, (void *)choice);
+	*n = c.n < choice->max ? c.n : choice->max;
 	return c.list;
 }

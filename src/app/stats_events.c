@@ -95,7 +95,8 @@ static void send_snapshot(struct reader *r, const char *message)
 /* The message with the state of now; NULL without memory. */
 static char *snapshot(const struct app *app)
 {
-	char *json = stats_json_channels(app, STATS_CHANNELS_EVENTS), *message = NULL;
+	const struct stats_choice busiest = {.max = STATS_CHANNELS_EVENTS};
+	char *json = stats_json_channels(app, &busiest), *message = NULL;
 
 	if (json && asprintf(&message, "event: snapshot\ndata: %s\n\n", json) < 0)
 		message = NULL;

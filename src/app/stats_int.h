@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "app.h"
+#include "channel_order.h"
 #include "peer.h"
 
 #define STATS_SCHEMA 3
@@ -46,16 +47,22 @@ bool stats_tunnel_works(const struct app *app, const struct forward *t);
 struct stats_channel {
 	const struct peer *peer;
 	struct channel_info info;
+	struct channel_rank rank;
 };
 
-/*
- * The `max` channels with the highest rate, allocated, and their number; NULL without memory or
- * when there are none.
- */
-struct stats_channel *stats_channels(const struct app *app, size_t max, size_t *n);
+/* Which of them: the first `max` in an order. */
+struct stats_choice {
+	size_t max;
+	enum channel_order order;
+	bool reverse;
+};
 
-/* /stats.json with so many channels. Allocated, without line ends; NULL without memory. */
-char *stats_json_channels(const struct app *app, size_t max);
+/* Those, allocated, and their number; NULL without memory or when there are none. */
+struct stats_channel *stats_channels(
+	const struct app *app, const struct stats_choice *choice, size_t *n);
+
+/* /stats.json with these channels. Allocated, without line ends; NULL without memory. */
+char *stats_json_channels(const struct app *app, const struct stats_choice *choice);
 
 /* /history.json of a peer. Allocated, without line ends; NULL without memory. */
 char *stats_json_history(const struct peer *p);
@@ -65,6 +72,9 @@ char *stats_metrics(const struct app *app);
 
 /* The text as a QR code, an SVG picture. Allocated, NULL without memory. */
 char *stats_qr(const char *text);
+
+/* Somebody looks who wants figures of now. */
+void stats_wanted(struct app *app);
 
 /* stats_sample.c: what is measured once a second. With `probe` the round trips, too. */
 void stats_sample(struct app *app, bool probe);

@@ -271,10 +271,10 @@ static void put_tunnels(cJSON *root, const struct app *app)
 		put_listening(list, app, t);
 }
 
-static void put_peers(cJSON *root, const struct app *app, size_t channels_max)
+static void put_peers(cJSON *root, const struct app *app, const struct stats_choice *choice)
 {
 	size_t n;
-	struct stats_channel *channels = stats_channels(app, channels_max, &n);
+	struct stats_channel *channels = stats_channels(app, choice, &n);
 
 	put_number(root, "channels_listed", n);
 	cJSON *list = cJSON_AddArrayToObject(root, "peers");
@@ -283,7 +283,7 @@ static void put_peers(cJSON *root, const struct app *app, size_t channels_max)
 	free(channels);
 }
 
-char *stats_json_channels(const struct app *app, size_t channels_max)
+char *stats_json_channels(const struct app *app, const struct stats_choice *choice)
 {
 	struct stats_totals t;
 	cJSON *root = cJSON_CreateObject();
@@ -305,7 +305,7 @@ char *stats_json_channels(const struct app *app, size_t channels_max)
 	put_number(limits, "requests", app->limited_requests);
 	put_nodes(root, app);
 	put_tunnels(root, app);
-	put_peers(root, app, channels_max);
+	put_peers(root, app, choice);
 	char *text = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	return text;
@@ -324,9 +324,4 @@ char *stats_json_history(const struct peer *p)
 	char *text = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	return text;
-}
-
-char *stats_json(const struct app *app)
-{
-	return stats_json_channels(app, STATS_CHANNELS);
 }

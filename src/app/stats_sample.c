@@ -116,6 +116,7 @@ static void sample_peer(struct peer *p, tt_time now, bool probe)
 
 void stats_sample(struct app *app, bool probe)
 {
+	app->sampled_at = app_now(app);
 	for (struct peer *p = app->peers; p; p = p->hh.next)
-		sample_peer(p, app_now(app), probe);
+		sample_peer(p, app->sampled_at, probe);
 }

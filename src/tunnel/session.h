@@ -212,6 +212,12 @@ struct channel_target {
 int session_open(struct session *s, const struct channel_target *t, struct channel **out,
 	void *user, tt_time now);
 
+/**
+ * The channel that has this number among those that we have opened, or that the peer has; NULL when
+ * there is none. It may be closed.
+ */
+struct channel *channel_find(struct session *s, bool opener, uint32_t ccid);
+
 /** The owner of an accepted channel's socket. */
 void channel_set_user(struct channel *ch, void *user);
 

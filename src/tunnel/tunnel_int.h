@@ -141,7 +141,6 @@ struct session {
 };
 
 /* channel.c */
-struct channel *channel_find(struct session *s, bool opener, uint32_t ccid);
 int channel_new(struct channel **out, struct session *s, bool opener, uint32_t ccid,
 	const struct channel_target *target, tt_time now);
 void channel_set_state(struct channel *ch, enum channel_state st);

@@ -201,6 +201,90 @@ def test_path_that_is_too_long_is_said_at_both_ends(net):
     assert p.stop() == 0
 
 
+# ---- connections ----
+
+
+def channel_ids(p):
+    return {c["id"] for peer in p.stats()["peers"] for c in peer["channels"]}
+
+
+def line(cmd, **members):
+    """A request of the control socket."""
+    return json.dumps({"cmd": cmd, **members}).encode() + b"\n"
+
+
+def test_a_request_ends_what_it_names_and_nothing_else(pair):
+    app, service = pair.open()
+    number = max(channel_ids(pair.server))
+    key = pair.server.stats()["peers"][0]["key"]
+    with raw(pair.server) as s:
+        for wrong, code in [({"peer": "x", "id": number}, 2), ({"id": number}, 2),
+                            ({"peer": key}, 1), ({"peer": key, "id": number + 1}, 1),
+                            ({"peer": key, "id": str(number)}, 1),
+                            ({"peer": key, "id": number, "opener": True}, 1),
+                            ({"peer": pair.server.toxid, "id": number}, 1)]:
+            s.sendall(line("end", **wrong))
+            said = answer(s)
+            assert said[-1] == {"exit": code} and "error" in said[0], (wrong, said)
+        carries(app, service)
+        s.sendall(line("end", peer=key, id=number, opener=False))
+        assert answer(s)[-1] == {"exit": 0}
+        assert read_to_end(app)[0] == b"" and read_to_end(service)[0] == b""
+        s.sendall(line("end", peer=key, id=number))
+        assert answer(s)[-1] == {"exit": 1}
+    for end in (app, service):
+        end.close()
+
+
+def test_a_udp_flow_is_ended_and_the_next_datagram_opens_another(pair):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as app, raw(pair.client) as s:
+        target.bind(("127.0.0.1", 0))
+        target.settimeout(10 * PATIENCE)
+        port = free_port()
+        spec = f"{port}:127.0.0.1:{target.getsockname()[1]}/udp"
+        assert ask(pair.client, "forward", spec, "office").returncode == 0
+
+        def flows():
+            peer = pair.client.stats()["peers"][0]
+            return {c["id"]: peer["key"] for c in peer["channels"] if c["proto"] == "udp"}
+
+        app.sendto(b"first", ("127.0.0.1", port))
+        assert target.recv(100) == b"first"
+        (number, key), = flows().items()
+        s.sendall(line("end", peer=key, id=number, opener=True))
+        assert answer(s)[-1] == {"exit": 0}
+        assert number not in flows()
+
+        def another():  # after a second, as after any flow that failed
+            app.sendto(b"second", ("127.0.0.1", port))
+            return flows()
+
+        assert number not in wait_until("another flow", another, 10 * PATIENCE, 0.1)
+        assert target.recv(100) == b"second"
+        assert ask(pair.client, "cancel", spec).returncode == 0
+
+
+def test_figures_come_in_the_order_that_is_asked_for(pair):
+    opened = [pair.open() for _ in range(3)]
+    wait_until("three", lambda: len(channel_ids(pair.client)) >= 3, 5 * PATIENCE)
+    with raw(pair.client) as s:
+        def ids(**members):
+            s.sendall(line("status", json=True, **members))
+            stats = answer(s)[0]["stats"]
+            return [c["id"] for peer in stats["peers"] for c in peer["channels"]]
+
+        youngest = ids(sort="age")
+        assert youngest == sorted(youngest, reverse=True) and len(youngest) >= 3
+        assert ids(sort="age", reverse=True, channels=2) == youngest[::-1][:2]
+        assert ids(channels=0) == []
+        s.sendall(line("status", json=True, sort="size"))
+        assert answer(s)[-1] == {"exit": 2}
+    for ends in opened:
+        for end in ends:
+            end.close()
+
+
 # ---- status, ping, stop ----
 
 
