@@ -55,6 +55,7 @@ need_build() {
 	package libqrencode-dev libqrencode
 	package libbsd-dev libbsd
 	package libsystemd-dev libsystemd
+	package libncurses-dev ncursesw
 }
 
 need_run() {

@@ -37,7 +37,8 @@ enum conf_command {
 	CONF_CMD_NETCHECK,
 	CONF_CMD_BENCH,
 	CONF_CMD_CHECK,
-	CONF_CMD_STATUS, /* these five ask the running process */
+	CONF_CMD_STATUS, /* these six ask the running process */
+	CONF_CMD_TOP,
 	CONF_CMD_RELOAD,
 	CONF_CMD_FORWARD,
 	CONF_CMD_CANCEL,

@@ -159,7 +159,7 @@ enum words { WORDS_NONE, WORDS_PEER, WORDS_SPEC, WORDS_SPEC_PEER };
 
 static const struct {
 	const char *name;
-	enum conf_command command; /* CONF_CMD_NONE: not in this version */
+	enum conf_command command;
 	enum words words;
 } commands[] = {
 	{"server", CONF_CMD_SERVER, WORDS_NONE},
@@ -171,11 +171,11 @@ static const struct {
 	{"bench", CONF_CMD_BENCH, WORDS_PEER},
 	{"check", CONF_CMD_CHECK, WORDS_NONE},
 	{"status", CONF_CMD_STATUS, WORDS_NONE},
+	{"top", CONF_CMD_TOP, WORDS_NONE},
 	{"reload", CONF_CMD_RELOAD, WORDS_NONE},
 	{"forward", CONF_CMD_FORWARD, WORDS_SPEC_PEER},
 	{"cancel", CONF_CMD_CANCEL, WORDS_SPEC},
 	{"stop", CONF_CMD_STOP, WORDS_NONE},
-	{"top", CONF_CMD_NONE, WORDS_NONE},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -189,10 +189,6 @@ static size_t parse_command(struct conf_ctx *x, const char *word)
 		names[i] = commands[i].name;
 		if (strcmp(word, names[i]) != 0)
 			continue;
-		if (commands[i].command == CONF_CMD_NONE) {
-			conf_fail(x, "the command %s is not in this version", names[i]);
-			return N_COMMANDS;
-		}
 		x->c->command = commands[i].command;
 		return i;
 	}
@@ -203,7 +199,7 @@ static size_t parse_command(struct conf_ctx *x, const char *word)
 	else
 		conf_fail(x,
 			"there is no command '%s'; there are server, client, node, id, ping, "
-			"netcheck, bench, check, status, reload, forward, cancel and stop",
+			"netcheck, bench, check, status, top, reload, forward, cancel and stop",
 			conf_quote(q, word));
 	return N_COMMANDS;
 }

@@ -376,6 +376,7 @@ static const char usage[] =
 	"\n"
 	"For the process that runs on the same data directory:\n"
 	"  toxtun [options] status [--json]  what it does, what is wrong and what to do\n"
+	"  toxtun [options] top              the same, live\n"
 	"  toxtun [options] reload           read its ini file again\n"
 	"  toxtun [options] forward SPEC [TOXID]   open another forward, SPEC as of -L\n"
 	"  toxtun [options] cancel SPEC      close a forward, SPEC as of -L or its name\n"

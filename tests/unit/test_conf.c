@@ -749,7 +749,6 @@ static void mistakes_on_the_command_line_name_their_option(void **state)
 		{"server -v=2", "-v", "takes no value"},
 		{"server --secret=hunter2", "--secret", "use --secret-file"},
 		{"server --passphrase hunter2", "--passphrase", "use --passphrase-file"},
-		{"top", "", "the command top is not in this version"},
 		{"status now", "", "one word too many after the command status"},
 		{"cancel web ftp", "", "one word too many after the command cancel"},
 		{"forward 1:h:2 laptop x", "", "one word too many after the command forward"},

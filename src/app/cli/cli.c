@@ -34,6 +34,7 @@ static const struct {
 	{CONF_CMD_BENCH, cli_bench},
 	{CONF_CMD_CHECK, cli_check},
 	{CONF_CMD_STATUS, cli_status},
+	{CONF_CMD_TOP, cli_top},
 	{CONF_CMD_RELOAD, cli_reload},
 	{CONF_CMD_FORWARD, cli_forward},
 	{CONF_CMD_CANCEL, cli_cancel},

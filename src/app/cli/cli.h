@@ -18,6 +18,7 @@ int cli_netcheck(struct conf *conf, const struct tt_log *log);
 int cli_bench(struct conf *conf, const struct tt_log *log);
 int cli_check(struct conf *conf, const struct tt_log *log);
 int cli_status(struct conf *conf, const struct tt_log *log);
+int cli_top(struct conf *conf, const struct tt_log *log);
 int cli_reload(struct conf *conf, const struct tt_log *log);
 int cli_forward(struct conf *conf, const struct tt_log *log);
 int cli_cancel(struct conf *conf, const struct tt_log *log);

@@ -18,8 +18,6 @@
 /* A process that is silent for so long hangs: a ping has a line for each of its rounds, and waits
  * for its peer for twice the time of --connect-timeout before the first. */
 #define SILENCE_S 30
-/* The figures of ten thousand connections are a few megabytes. */
-#define ANSWER_MAX (64u << 20)
 
 void control_ask_close(struct control_ask *a)
 {
@@ -86,7 +84,7 @@ static int send_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
-static int send_request(const struct control_ask *a, const cJSON *request)
+int control_ask_send(const struct control_ask *a, const cJSON *request)
 {
 	char *text = cJSON_PrintUnformatted(request);
 	int rc = -1;
@@ -138,7 +136,7 @@ static void say_gone(const struct control_ask *a, ssize_t n)
 
 static int read_answer(const struct control_ask *a)
 {
-	struct control_lines lines = {.max = ANSWER_MAX};
+	struct control_lines lines = {.max = CONTROL_ASK_ANSWER_MAX};
 	char buf[65536], *line;
 	int code = EXIT_FAILED;
 
@@ -166,7 +164,7 @@ int control_ask_stream(struct control_ask *a, cJSON *request)
 	char line[1024];
 	size_t len = 0;
 	int code = CONTROL_ASK_GONE;
-	ssize_t n = request ? send_request(a, request) + 1 : 1; /* 0: as after an end */
+	ssize_t n = request ? control_ask_send(a, request) + 1 : 1; /* 0: as after an end */
 
 	cJSON_Delete(request);
 	while (n > 0 || (n < 0 && errno == EINTR)) {
@@ -197,7 +195,7 @@ int control_ask_run(struct control_ask *a, cJSON *request)
 {
 	int rc = EXIT_FAILED;
 
-	if (send_request(a, request) == 0)
+	if (control_ask_send(a, request) == 0)
 		rc = read_answer(a);
 	else
 		tt_error(a->log, "the toxtun that runs on %s cannot be asked: %s", a->dir,
@@ -207,8 +205,7 @@ int control_ask_run(struct control_ask *a, cJSON *request)
 	return rc;
 }
 
-/* Why there is no answer, as far as the error and the path tell. */
-static void say_why(const struct conf *conf, const struct tt_log *log, int err)
+void control_ask_say_why(const struct conf *conf, const struct tt_log *log, int err)
 {
 	char *dir = config_data_dir(conf);
 	struct sockaddr_un address;
@@ -238,7 +235,7 @@ int control_ask(const struct conf *conf, const struct tt_log *log, cJSON *reques
 
 	if (control_ask_open(&a, conf, log))
 		return control_ask_run(&a, request);
-	say_why(conf, log, a.err);
+	control_ask_say_why(conf, log, a.err);
 	cJSON_Delete(request);
 	return EXIT_FAILED;
 }

@@ -6,6 +6,9 @@
 
 #include "app.h"
 
+/* The figures of ten thousand connections are a few megabytes. */
+#define CONTROL_ASK_ANSWER_MAX (64u << 20)
+
 struct control_ask {
 	int fd;
 	int err; /* errno of why it is not open, or does not answer; 0: it has ended */
@@ -16,10 +19,16 @@ struct control_ask {
 /** True when a process on the configuration's data directory answers; nothing is said if not. */
 bool control_ask_open(struct control_ask *a, const struct conf *conf, const struct tt_log *log);
 
+/** Says why there is no answer, as far as control_ask.err and the path tell. */
+void control_ask_say_why(const struct conf *conf, const struct tt_log *log, int err);
+
 /** A request for this command; NULL without memory, which the others below take. */
 cJSON *control_ask_request(const char *command);
 /** Adds the peers, by their Tox IDs or keys. */
 void control_ask_peers(cJSON *request, const struct tt_peer_id *ids, size_t n);
+
+/** Sends a request, whose answer is the caller's to read. 0, or -1 with errno. */
+int control_ask_send(const struct control_ask *a, const cJSON *request);
 
 /**
  * Sends the request and shows its answer until that is over. An exit code. Takes ownership of the
