@@ -124,7 +124,7 @@ static void gather_process(struct stats_totals *t)
 				 (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
 }
 
-void stats_gather(const struct app *app, struct stats_totals *t)
+void stats_gather_peers(const struct app *app, struct stats_totals *t)
 {
 	memset(t, 0, sizeof(*t));
 	add_session(&t->sessions, &app->ended);
@@ -139,6 +139,11 @@ void stats_gather(const struct app *app, struct stats_totals *t)
 		t->peers_online += p->path != TOXNET_PATH_NONE;
 		t->peer_drops += p->drops;
 	}
+}
+
+void stats_gather(const struct app *app, struct stats_totals *t)
+{
+	stats_gather_peers(app, t);
 	t->sessions.limits[LIMIT_LOG] += app->limited_lines;
 	toxnet_stats(app->tn, &t->tox);
 	gather_process(t);

@@ -34,6 +34,8 @@ struct stats_totals {
 };
 
 void stats_gather(const struct app *app, struct stats_totals *t);
+/* What the peers' sessions and links make of it; the rest, which takes much longer, is 0. */
+void stats_gather_peers(const struct app *app, struct stats_totals *t);
 
 const char *stats_role(const struct app *app); /* "server", "client", "server and client" */
 

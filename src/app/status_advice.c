@@ -102,7 +102,7 @@ static void advise_reasons(FILE *f, const struct app *app)
 	};
 	struct stats_totals t;
 
-	stats_gather(app, &t);
+	stats_gather_peers(app, &t);
 	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
 		unsigned long long n = t.sessions.reasons[troubles[i].reason];
 		if (n)
