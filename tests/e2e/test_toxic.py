@@ -7,11 +7,11 @@ and without the list of public nodes that it would fetch.
 import json
 import re
 import shutil
-import subprocess
 import time
 
 import pytest
-from harness import ONLINE_S, PATIENCE, Net, Proc, environment, wait_until
+from harness import ONLINE_S, PATIENCE, Net, wait_until
+from terminal import Terminal
 
 pytestmark = [pytest.mark.isolated, pytest.mark.slow] + [
     pytest.mark.skipif(not shutil.which(p), reason=f"{p} is not there: apt-get install {p}")
@@ -24,15 +24,12 @@ class Toxic:
     def __init__(self, net):
         self.home = net.directory / "toxic"
         self.home.mkdir()
-        self.env = {**environment(self.home), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         (self.home / "nodes.json").write_text(self.nodes(net), encoding="utf-8")
         (self.home / "toxic.conf").write_text(
             "ui = { alerts = false; nodelist_update_freq = 0; };\n", encoding="utf-8")
-        self.server = Proc("tmux", self.argv("-f", "/dev/null", "-D"), self.home, env=self.env)
-        wait_until("tmux", (self.home / "tmux").exists, 10 * PATIENCE)
-        self.tmux("new-session", "-d", "-x", "100", "-y", "30", "toxic", "-f",
-                  self.home / "profile.tox", "-n", self.home / "nodes.json",
-                  "-c", self.home / "toxic.conf")
+        self.terminal = Terminal(self.home, [
+            "toxic", "-f", self.home / "profile.tox", "-n", self.home / "nodes.json",
+            "-c", self.home / "toxic.conf"], 100, 30)
 
     @staticmethod
     def nodes(net):
@@ -44,19 +41,13 @@ class Toxic:
         return json.dumps({"last_scan": int(time.time()), "last_refresh": int(time.time()),
                            "nodes": [node]}, separators=(",", ":"))
 
-    def argv(self, *args):
-        return ["tmux", "-S", self.home / "tmux", *args]
-
-    def tmux(self, *args):
-        return subprocess.run(self.argv(*args), env=self.env, check=True, capture_output=True,
-                              text=True, timeout=10 * PATIENCE).stdout
-
     def screen(self):
-        return self.tmux("capture-pane", "-p", "-J")
+        """Its lines; what was wrapped is one."""
+        return self.terminal.tmux("capture-pane", "-p", "-J")
 
     def type(self, text):
-        self.tmux("send-keys", "-l", text)
-        self.tmux("send-keys", "Enter")
+        self.terminal.tmux("send-keys", "-l", text)
+        self.terminal.press("Enter")
 
     def see(self, pattern, timeout=10 * PATIENCE):
         """Waits for it on the screen and returns the match."""
@@ -65,10 +56,6 @@ class Toxic:
             return wait_until(pattern, lambda: compiled.search(self.screen()), timeout, 0.2)
         except AssertionError:
             raise AssertionError(f"{pattern} is not on the screen:\n{self.screen()}") from None
-
-    def stop(self):
-        self.tmux("kill-server")
-        self.server.wait_exit(10 * PATIENCE)
 
 
 @pytest.fixture
@@ -82,7 +69,7 @@ def net(directory):
 def toxic(net):
     t = Toxic(net)
     yield t
-    t.stop()
+    t.terminal.close()
 
 
 def test_toxic_asks_and_is_answered(net, toxic):
@@ -95,9 +82,9 @@ def test_toxic_asks_and_is_answered(net, toxic):
     toxic.type(f"/add {server.toxid}")
     toxic.see("^Friend request sent")
     toxic.see(" has come online", ONLINE_S)
-    toxic.tmux("send-keys", "C-p")  # to its contacts, of which there is one
+    toxic.terminal.press("C-p")  # to its contacts, of which there is one
     toxic.see("> o toxtun")
-    toxic.tmux("send-keys", "Enter")
+    toxic.terminal.press("Enter")
     toxic.see(rf"{{{server.toxid[:6]}}}")
     for question, answer in (
             ("Status", r"toxtun: toxtun server, up \d+ s: .*\n *this machine online by "),
