@@ -354,6 +354,7 @@ void peer_on_path(struct app *app, uint32_t friend_number, enum toxnet_path path
 	else if (p->path == TOXNET_PATH_NONE)
 		p->online_since = app_now(app);
 	p->path = path;
+	p->path_since = app_now(app);
 	p->renew_after = RENEW_FIRST;
 	if (path == TOXNET_PATH_NONE)
 		renew_later(p);

@@ -30,6 +30,7 @@ struct peer {
 	char name[CONF_NAME_MAX + 1]; /* from [peer NAME], else empty */
 	struct session *session;
 	enum toxnet_path path;
+	tt_time path_since;
 	bool wanted;            /* a forward, or a command, uses it */
 	struct tt_peer_id id;   /* wanted: as the user named it */
 	struct app_timer renew; /* wanted and offline: asks it anew to be our friend */

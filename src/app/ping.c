@@ -70,7 +70,6 @@ static void note_answer(struct ping *p, const struct peer *peer, tt_time rtt)
 
 static void probe(struct ping *p, struct link *l, tt_time now)
 {
-	link_probe_rtt(l, &p->answered);
 	link_probe(l);
 	p->sent++;
 	p->sent_at = now;
@@ -80,10 +79,9 @@ static void probe(struct ping *p, struct link *l, tt_time now)
 /* True while an answer may still come. */
 static bool answer_due(struct ping *p, const struct peer *peer, tt_time now)
 {
-	uint64_t answered;
-	tt_time rtt = link_probe_rtt(session_link(peer->session), &answered);
+	tt_time answered, rtt = link_probe_rtt(session_link(peer->session), &answered);
 
-	if (p->sent_at && answered != p->answered) {
+	if (p->sent_at && answered >= p->sent_at) {
 		note_answer(p, peer, rtt);
 	} else if (p->sent_at && now >= p->sent_at + ANSWER_TIMEOUT) {
 		say(p, false,

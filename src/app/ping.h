@@ -15,8 +15,7 @@ struct ping {
 	bool reached;
 	unsigned sent, got;
 	tt_time min, max, sum;
-	uint64_t answered; /* by the peer, before the probe that is under way */
-	tt_time sent_at;   /* that one, 0: none is */
+	tt_time sent_at; /* the probe that is under way; 0: none is */
 	tt_time next_at;
 	/* Each line of the output; `error`: why there is none. */
 	void (*say)(void *user, bool error, const char *line);

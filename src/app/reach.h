@@ -1,6 +1,6 @@
 /**
  * Waiting until a peer can be talked to: for its hello, then a moment for the direct way, because
- * peers mostly meet by a relay first.
+ * peers mostly meet by a relay first, and until that has carried something there and back.
  */
 #ifndef REACH_H
 #define REACH_H
@@ -12,9 +12,9 @@
 struct reach {
 	struct app *app;
 	struct tt_peer_id id;
-	bool added;           /* it was no peer of ours before */
-	tt_time limit;        /* until which it must be ready */
-	tt_time direct_limit; /* how long the direct way is awaited; 0 until it is ready */
+	bool added;       /* it was no peer of ours before */
+	tt_time limit;    /* until which it must be ready */
+	tt_time probe_at; /* while the direct way is awaited: when it is tried next; else 0 */
 };
 
 /** EXIT_OK, or EXIT_FAILED for a peer that cannot be one (said in the log). */

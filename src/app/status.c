@@ -73,10 +73,9 @@ static void put_duration(FILE *f, tt_time us)
 
 static void put_quality(FILE *f, const struct status_peer *p)
 {
-	uint64_t answered;
-	tt_time rtt = link_probe_rtt(session_link(p->peer->session), &answered);
+	tt_time sent_at, rtt = link_probe_rtt(session_link(p->peer->session), &sent_at);
 
-	if (answered)
+	if (sent_at)
 		fprintf(f, ", RTT %.1f ms", (double)rtt / 1e3);
 	if (p->link.segs_sent)
 		fprintf(f, ", loss %.1f %%", status_loss(p));

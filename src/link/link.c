@@ -135,10 +135,12 @@ static int input_probe(struct link *l, const uint8_t *pkt, size_t len, tt_time n
 		return TT_EPROTO;
 	if (now - sent_at > PROBE_LATE)
 		return TT_OK;
-	l->probe_rtt_us = now - sent_at;
-	l->probes_answered++;
-	note_rtt(l, l->probe_rtt_us);
-	bbr_init_rtt(&l->m.bbr, l->probe_rtt_us, now);
+	if (sent_at > l->probe_sent_at) {
+		l->probe_sent_at = sent_at;
+		l->probe_rtt_us = now - sent_at;
+	}
+	note_rtt(l, now - sent_at);
+	bbr_init_rtt(&l->m.bbr, now - sent_at, now);
 	return TT_OK;
 }
 
@@ -384,10 +386,9 @@ void link_probe(struct link *l)
 	l->probe_wanted = true;
 }
 
-tt_time link_probe_rtt(const struct link *l, uint64_t *answered)
+tt_time link_probe_rtt(const struct link *l, tt_time *sent_at)
 {
-	if (answered)
-		*answered = l->probes_answered;
+	*sent_at = l->probe_sent_at;
 	return l->probe_rtt_us;
 }
 

@@ -134,8 +134,8 @@ void link_on_deadline(struct link *l, tt_time now);
 
 /** Sends a probe soon; its answer becomes link_probe_rtt. */
 void link_probe(struct link *l);
-/** Round trip of the newest answered probe, and how many were answered so far. */
-tt_time link_probe_rtt(const struct link *l, uint64_t *answered);
+/** Round trip of the newest probe that was answered, and when it had left; 0: none was. */
+tt_time link_probe_rtt(const struct link *l, tt_time *sent_at);
 
 /** The peer has been silent for two seconds, though it was asked to answer. */
 bool link_mute(const struct link *l);

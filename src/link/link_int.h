@@ -94,7 +94,7 @@ struct link {
 	bool reply_wanted;
 	uint8_t reply_cookie[8];
 	tt_time probe_rtt_us, srtt_us;
-	uint64_t probes_answered;
+	tt_time probe_sent_at; /* the probe that probe_rtt_us is of; 0: none */
 
 	struct link_stats sum; /* counters; those of ended streams are folded in */
 };

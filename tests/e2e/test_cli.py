@@ -234,7 +234,10 @@ def test_ping_reaches_a_server_and_says_how(net, world, tmp_path):
     run = ping(net, tmp_path, "ping", world.server.toxid)
     assert run.returncode == 0, run.stderr
     assert "udp" in run.stdout.lower() and re.search(r"\d ?ms", run.stdout), run.stdout
-    assert re.search(r"^4 sent, \d answered, loss \d+ %, time min .* avg .* max", run.stdout, re.M)
+    assert re.search(r"^4 sent, 4 answered, loss 0 %, time min .* avg .* max", run.stdout, re.M)
+    for _ in range(3):  # the first packet on a new direct path
+        run = ping(net, tmp_path, "ping", "-n", "1", world.server.toxid)
+        assert run.returncode == 0 and "1 sent, 1 answered, loss 0 %" in run.stdout, run.stdout
 
 
 def test_ping_of_a_server_that_is_not_there_exits_with_3(net, world, tmp_path):

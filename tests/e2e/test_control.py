@@ -335,6 +335,16 @@ def test_ping_goes_through_the_process_that_has_the_directory(pair):
     assert len(pair.client.stats()["peers"]) == 1  # it was a friend for this only
 
 
+def test_ping_that_is_lost_counts_as_lost(pair):
+    pair.server.signal(signal.SIGSTOP)
+    try:
+        run = ask(pair.client, "ping", "-n", "1", pair.server.toxid)
+    finally:
+        pair.server.signal(signal.SIGCONT)
+    assert run.returncode == 3 and "1 sent, 0 answered, loss 100 %" in run.stdout, run.stderr
+    assert ask(pair.client, "ping", "-n", "1", pair.server.toxid).returncode == 0
+
+
 def test_stop_is_an_orderly_end(net):
     p = net.server("stopped")
     wait_until("the socket", (p.data_dir / "control").exists, 10 * PATIENCE)

@@ -519,10 +519,10 @@ static void probe_is_answered_and_gives_the_round_trip(void **state)
 {
 	struct link *a = new_link(LINK_DIRECT), *b = new_link(LINK_DIRECT);
 	uint8_t pkt[LINK_PACKET_MAX];
-	uint64_t answered;
+	tt_time sent_at;
 	(void)state;
-	assert_int_equal(link_probe_rtt(a, &answered), 0);
-	assert_int_equal(answered, 0);
+	assert_int_equal(link_probe_rtt(a, &sent_at), 0);
+	assert_int_equal(sent_at, 0);
 	link_probe(a);
 	assert_true(link_deadline(a) <= START);
 	size_t len = link_output(a, pkt, START);
@@ -532,8 +532,8 @@ static void probe_is_answered_and_gives_the_round_trip(void **state)
 	assert_true(link_deadline(b) <= START + TT_MS(30));
 	len = link_output(b, pkt, START + TT_MS(30));
 	assert_int_equal(link_input(a, pkt, len, START + TT_MS(70)), TT_OK);
-	assert_int_equal(link_probe_rtt(a, &answered), TT_MS(70));
-	assert_int_equal(answered, 1);
+	assert_int_equal(link_probe_rtt(a, &sent_at), TT_MS(70));
+	assert_int_equal(sent_at, START);
 	assert_int_equal(link_deadline(a), TT_TIME_NEVER);
 	assert_int_equal(link_deadline(b), TT_TIME_NEVER);
 	link_free(a);
@@ -641,12 +641,24 @@ static void probe_reply_that_cannot_be_is_refused(void **state)
 {
 	struct link *l = new_link(LINK_DIRECT);
 	static const uint64_t stamps[] = {0, START + 1, UINT64_MAX};
-	uint64_t answered;
+	tt_time sent_at;
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(input_reply(l, stamps[i]), TT_EPROTO);
-	link_probe_rtt(l, &answered);
-	assert_int_equal(answered, 0);
+	link_probe_rtt(l, &sent_at);
+	assert_int_equal(sent_at, 0);
+	link_free(l);
+}
+
+static void probe_reply_that_was_overtaken_changes_nothing(void **state)
+{
+	struct link *l = new_link(LINK_DIRECT);
+	tt_time sent_at;
+	(void)state;
+	assert_int_equal(input_reply(l, START - TT_MS(20)), TT_OK);
+	assert_int_equal(input_reply(l, START - TT_MS(90)), TT_OK);
+	assert_int_equal(link_probe_rtt(l, &sent_at), TT_MS(20));
+	assert_int_equal(sent_at, START - TT_MS(20));
 	link_free(l);
 }
 
@@ -654,12 +666,12 @@ static void probe_reply_that_was_held_up_is_no_measurement_and_no_mistake(void *
 {
 	struct link *l = new_link(LINK_DIRECT);
 	struct link_stats st;
-	uint64_t answered;
+	tt_time sent_at;
 	(void)state;
 	assert_int_equal(input_reply(l, START - TT_S(61)), TT_OK);
-	link_probe_rtt(l, &answered);
+	link_probe_rtt(l, &sent_at);
 	link_stats(l, &st);
-	assert_int_equal(answered, 0);
+	assert_int_equal(sent_at, 0);
 	assert_int_equal(st.malformed, 0);
 	link_free(l);
 }
@@ -994,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(sender_without_answers_finds_its_peer_mute),
 		cmocka_unit_test(peer_that_is_doubted_is_asked_at_once),
 		cmocka_unit_test(probe_reply_that_cannot_be_is_refused),
+		cmocka_unit_test(probe_reply_that_was_overtaken_changes_nothing),
 		cmocka_unit_test(probe_reply_that_was_held_up_is_no_measurement_and_no_mistake),
 		cmocka_unit_test(probe_from_before_an_outage_is_not_answered_after_it),
 		cmocka_unit_test(malformed_packets_are_counted_and_harmless),
