@@ -38,6 +38,8 @@
 #define REQUEST_LOG_BURST 10
 #define REQUEST_LOG_INTERVAL TT_S(10)
 
+static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
+
 tt_time app_now(const struct app *app)
 {
 	return loop_now(app->loop);
@@ -170,7 +172,6 @@ static int start_tox(struct app *app, const char *data_dir)
 int app_new(
 	struct app **out, const struct conf *conf, const struct tt_log *log, const char *data_dir)
 {
-	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
 	struct app *app = calloc(1, sizeof(*app));
 	int rc = EXIT_FAILED;
 
@@ -218,10 +219,22 @@ out:
 	return rc;
 }
 
+/* One more signal would now end us by its number and not by our exit code. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signos) / sizeof(signos[0]); i++)
+		sigaddset(&set, signos[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 void app_free(struct app *app)
 {
 	if (!app)
 		return;
+	block_signals();
 	status_live_stop(app);
 	service_stop(app);
 	stats_stop(app);

@@ -122,7 +122,8 @@ struct app {
 int app_new(
 	struct app **out, const struct conf *conf, const struct tt_log *log, const char *data_dir);
 
-/** Ends everything at once. May be NULL. */
+/** Ends everything at once, and then the process must end: it hears no signals any more. May be
+ * NULL. */
 void app_free(struct app *app);
 
 /** One round: waits until something happens, at most until `limit`. An exit code. */

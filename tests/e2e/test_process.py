@@ -233,6 +233,14 @@ def test_second_signal_ends_at_once(pairs):
         assert pair.client.wait_exit(3 * PATIENCE) == 0
 
 
+def test_signals_until_the_very_end_do_not_change_the_exit_code(pairs):
+    for _ in range(5):
+        server = pairs.net.server("nagged")
+        while server.alive():
+            server.popen.send_signal(signal.SIGTERM)
+        assert server.popen.returncode == 0
+
+
 # ---- secrets ----
 
 def writable_memory(pid):
