@@ -23,6 +23,7 @@ struct udp_flow {
 	struct udp_flows *set;
 	struct channel *channel; /* NULL: it could not be opened, or has failed */
 	tt_time quiet_until;     /* ... and is not opened again before; not where one_target */
+	bool open;               /* the channel is */
 	struct udp_flow *prev, *next;
 	UT_hash_handle hh;
 	uint8_t key[];
@@ -42,6 +43,7 @@ static void flow_free(struct udp_flow *f)
 static void lose_channel(struct udp_flow *f)
 {
 	f->channel = NULL;
+	f->open = false;
 	f->set->app->n_udp_flows--;
 }
 
@@ -204,6 +206,12 @@ static void flow_closed(struct udp_flow *f, bool failed)
 		flow_free(f);
 }
 
+/* One that was open and ends by a limit makes room for a newer one of ours. */
+static bool has_failed(const struct udp_flow *f, enum close_reason why)
+{
+	return f && why != REASON_IDLE_TIMEOUT && (why != REASON_LIMIT || !f->open);
+}
+
 static void on_closed(struct app *app, struct peer *p, const struct session_action *a)
 {
 	struct udp_flow *f = a->user;
@@ -211,9 +219,9 @@ static void on_closed(struct app *app, struct peer *p, const struct session_acti
 	enum tt_log_level level = TT_LOG_DEBUG;
 
 	channel_info(a->channel, &info);
-	bool failed = info.reason != REASON_IDLE_TIMEOUT && info.reason != REASON_LIMIT;
+	bool failed = has_failed(f, info.reason);
 	/* Through a proxy many a target is asked for in vain. */
-	if (f && failed && udp_flows_may_log(app))
+	if (failed && udp_flows_may_log(app))
 		level = f->set->one_target ? TT_LOG_WARN : TT_LOG_INFO;
 	tt_log_at(app->log, level,
 		"tunnel %s: peer=%s chan=%u target=%s:%u/udp in=%llu out=%llu reason=%s: %s",
@@ -227,10 +235,16 @@ static void on_closed(struct app *app, struct peer *p, const struct session_acti
 
 void udp_flows_on_action(struct app *app, struct peer *p, const struct session_action *a)
 {
-	if (a->type == ACTION_CLOSED)
+	struct udp_flow *f = a->user;
+
+	if (a->type == ACTION_CLOSED) {
 		on_closed(app, p, a);
-	else if (a->user)
-		to_application(a->user);
+		return;
+	}
+	if (!f)
+		return;
+	f->open = f->open || a->type == ACTION_OPENED;
+	to_application(f);
 }
 
 void udp_on_action(struct app *app, struct peer *p, const struct session_action *a)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 from datagrams import TIMEOUT_S, Echo, SocksUdp, ask, dnsmasq
-from harness import (MB, ONLINE_S, PATIENCE, Net, Proc, environment, free_port, own_id, run_cli,
-                     size, wait_until)
+from harness import (MB, ONLINE_S, PATIENCE, Net, Proc, connect, environment, free_port, own_id,
+                     run_cli, size, wait_until)
 
 UDP_TIMEOUT_S = 4
 
@@ -127,6 +127,31 @@ def test_dead_target_is_said_and_works_once_it_is_there(udp):
         late = Echo(udp.target_port["dead"])
         assert ask(s, b"now", tries=10) == b"now"
         late.close()
+
+
+def test_server_that_is_full_is_not_asked_for_each_datagram(net, udp, load):
+    tcp, port = free_port(), free_port()
+    full = net.server("udp-full", args=["--max-connections", "1"])
+    app = net.client("udp-full-client", ini=(
+        f"[client]\nload = {tcp}:127.0.0.1:{load.port}:{full.toxid}\n"
+        f"echo = udp:{port}:127.0.0.1:{udp.target_port['echo']}:{full.toxid}\n"))
+    app.wait_online()
+    with connect(tcp), client(port) as s:
+        full.wait_channels(1, TIMEOUT_S)
+        start = time.monotonic()
+
+        def dropped():
+            s.send(b"x")
+            return stats(app)["dropped"]["no_peer"] >= 10
+
+        wait_until("the pauses", dropped, TIMEOUT_S)
+        refused = full.stats()["limits"]["channels"]
+        assert 1 <= refused <= 1 + time.monotonic() - start
+    wait_until("a free place", lambda: full.channels() == 0, TIMEOUT_S)
+    with client(port) as s:
+        assert ask(s, b"now", tries=5) == b"now"
+    app.stop()
+    full.stop()
 
 
 def command(udp, *args):
