@@ -223,7 +223,7 @@ struct peer *peer_want(struct app *app, const struct tt_peer_id *id)
 		p = peer_new(app, number, id->key);
 	if (p) {
 		p->wanted = true;
-		p->leaving = false;
+		p->leaving = p->ousted = false;
 		p->id = *id;
 		if (access_is_admin(app, p->key))
 			peer_reconfigure(p); /* no person, but a toxtun that is greeted */
@@ -480,6 +480,15 @@ static void peer_run(struct peer *p)
 	send_packets(p, loop_clock(app->loop));
 }
 
+/* One that waits has no channel yet and may be for any peer. */
+static bool is_used(const struct peer *p)
+{
+	struct session_stats st;
+
+	session_stats(p->session, &st);
+	return st.active > 0 || st.udp.flows > 0 || p->app->waiting_head;
+}
+
 /* Nothing more can or need be said to it. */
 static bool may_leave(const struct peer *p)
 {
@@ -491,6 +500,8 @@ void peers_run(struct app *app)
 	struct peer *p, *next;
 	HASH_ITER (hh, app->peers, p, next) {
 		peer_run(p);
+		if (p->ousted && !p->leaving && !is_used(p))
+			peer_remove(p);
 		if (may_leave(p))
 			leave(p);
 	}

@@ -36,6 +36,7 @@ struct peer {
 	struct app_timer renew; /* wanted and offline: asks it anew to be our friend */
 	tt_time renew_after;
 	bool leaving;   /* not allowed any more: goes when it was told, or when `renew` is due */
+	bool ousted;    /* not allowed any more: leaves when no connection of ours uses it */
 	bool ready;     /* session_ready, as last seen */
 	bool mute;      /* link_mute, as last seen */
 	uint64_t drops; /* times that it went offline */
@@ -90,7 +91,10 @@ void peers_accept_admins(struct app *app);
 /** Ends its channels, and removes it when it was told so. */
 void peer_remove(struct peer *p);
 
-/** Those that are not allowed any more are told so and removed. Returns how many. */
+/**
+ * Those that are not allowed any more are served no more, told so, and removed, at once or when the
+ * connections that we have by them have ended. Returns how many.
+ */
 size_t peers_remove_strangers(struct app *app, const struct tt_log *log);
 
 /** The configuration is another one: every session takes it over. */

@@ -93,12 +93,13 @@ size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
 	size_t n = 0;
 
 	for (struct peer *p = app->peers; p; p = p->hh.next) {
-		if (p->leaving || access_peer_allowed(app, p->key))
+		if (p->leaving || p->ousted || access_peer_allowed(app, p->key))
 			continue;
 		tt_info(log, "peer %s%s%s is not allowed any more and is removed", p->tag,
 			p->name[0] ? " " : "", p->name);
-		peer_reconfigure(p); /* it is served no more */
-		peer_remove(p);
+		peer_reconfigure(p);
+		session_end_served(p->session, REASON_NOT_ALLOWED);
+		p->ousted = true;
 		n++;
 	}
 	return n;
@@ -107,8 +108,8 @@ size_t peers_remove_strangers(struct app *app, const struct tt_log *log)
 void peers_reconfigure(struct app *app)
 {
 	for (struct peer *p = app->peers; p; p = p->hh.next) {
-		if (p->leaving && access_peer_allowed(app, p->key)) {
-			p->leaving = false; /* allowed again before it was gone */
+		if ((p->leaving || p->ousted) && access_peer_allowed(app, p->key)) {
+			p->leaving = p->ousted = false; /* allowed again before it was gone */
 			app_timer_set(app, &p->renew, TT_TIME_NEVER);
 		}
 		peer_reconfigure(p);

@@ -123,6 +123,7 @@ int session_open(struct session *s, const struct channel_target *t, struct chann
 		return rc;
 	}
 	ch->user = user;
+	ch->reverse = t->proto == WIRE_REVERSE;
 	tt_heap_set(&s->timers, &ch->timer, now + s->cfg.terms.connect_timeout_us);
 	tt_debug(s->log, "channel: peer=%s chan=%u conv=%08x open target=%s:%u", s->tag, ch->ccid,
 		conv, ch->host, ch->port);

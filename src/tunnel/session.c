@@ -91,14 +91,30 @@ void session_free(struct session *s)
 	tt_free(s->mem, s);
 }
 
-void session_end(struct session *s, enum close_reason why)
+/* The peer asked for it, by opening it or by the listener here that it is of. */
+static bool is_served(const struct channel *ch)
+{
+	return ch->opener == ch->reverse;
+}
+
+static void end_channels(struct session *s, enum close_reason why, bool ours)
 {
 	struct channel *ch;
 	DL_FOREACH (s->all, ch) {
-		if (ch->state != CHANNEL_CLOSED)
+		if (ch->state != CHANNEL_CLOSED && (ours || is_served(ch)))
 			channel_reset(ch, why);
 	}
 	grants_end(s, why, true);
+}
+
+void session_end(struct session *s, enum close_reason why)
+{
+	end_channels(s, why, true);
+}
+
+void session_end_served(struct session *s, enum close_reason why)
+{
+	end_channels(s, why, false);
 }
 
 /* The peer has been away for too long. A channel that needs nothing more from it goes on, or bytes

@@ -123,6 +123,9 @@ void session_reconfigure(struct session *s, const struct session_terms *terms);
 /** Ends every channel with this reason; the peer is told as long as control output is pulled. */
 void session_end(struct session *s, enum close_reason why);
 
+/** The same for what the peer has here: channels that it opened, its listeners and theirs. */
+void session_end_served(struct session *s, enum close_reason why);
+
 /* ---- control stream: friend messages ---- */
 
 /**

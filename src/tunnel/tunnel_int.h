@@ -52,7 +52,7 @@ struct channel {
 	bool half_open;  /* counted in session->half_open */
 	bool resolving;  /* counted in session->resolving */
 	bool udp;        /* carries datagrams; counted in session->flows */
-	bool reverse;    /* accepted for a listener of ours, whose target needs no rule */
+	bool reverse;    /* of a listener, which its accepter has asked for: it needs no rule */
 	bool path;       /* the target is a unix socket */
 	enum wire_bench bench; /* counted in session->measuring; 0 for targets and for the opener */
 	enum channel_state state;

@@ -418,13 +418,36 @@ def test_port_in_use_is_refused(pair):
     assert ask(pair.client, "status").stdout.count("\ntunnel ") == 1
 
 
+def test_cancel_by_name_ends_a_udp_entry_and_its_flows(pair):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as app:
+        service.bind(("127.0.0.1", free_port()))
+        service.settimeout(10 * PATIENCE)
+        app.connect(("127.0.0.1", pair.other_port))
+        pair.write(pair.client, pair.client_ini(pair.entry("web"), (
+            f"dns = udp:{pair.other_port}:127.0.0.1:{service.getsockname()[1]}:office\n")))
+        assert ask(pair.client, "reload").returncode == 0
+        app.send(b"question")
+        assert service.recv(100) == b"question"
+        assert pair.client.stats()["udp"]["flows"] == 1
+        run = ask(pair.client, "cancel", "dns")
+        assert run.returncode == 0 and "dns: closed; its UDP flows have ended" in run.stdout
+        assert pair.client.stats()["udp"]["flows"] == 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(("127.0.0.1", pair.other_port))  # its port is free
+        run = ask(pair.client, "cancel", "dns")
+        assert run.returncode == 2 and "there is no tunnel dns" in run.stderr
+    carries(*pair.open())
+    pair.write(pair.client, pair.client_ini(pair.entry("web")))
+
+
 # ---- a stream through the socket ----
 
 
-def stream(p, target, rest=b""):
+def stream(p, target, rest=b"", **more):
     """The socket after the request, and the line that answers it."""
     s = raw(p)
-    s.sendall(json.dumps({"cmd": "stream", "target": target}).encode() + b"\n" + rest)
+    s.sendall(json.dumps({"cmd": "stream", "target": target, **more}).encode() + b"\n" + rest)
     line = b""
     while not line.endswith(b"\n"):  # byte by byte: what follows belongs to the stream
         byte = s.recv(1)
@@ -461,6 +484,31 @@ def test_stream_that_cannot_be_is_refused_or_ends(pair):
     assert read_to_end(s)[0] == b'{"exit":4}\n'
     s.close()
     assert ask(pair.client, "status").returncode == 0
+
+
+def test_peer_that_only_connections_use_stays_until_they_end(pair):
+    """At a server that names who may come in, a peer that no tunnel names is a stranger."""
+    p = pair.net.server("choosy", ini=f"[server]\nallow = {'AB' * 32}\n")
+    target = f"127.0.0.1:{pair.target.sock.getsockname()[1]}"
+    wait_until("the socket", (p.data_dir / "control").exists, 10 * PATIENCE)
+    app, said = stream(p, target, peer=pair.server.toxid)
+    assert said == {"stream": True}
+    service = pair.target.accept()
+    run = ask(p, "reload")
+    assert run.returncode == 0 and "is not allowed any more" in run.stdout
+    carries(app, service)
+    spec = f"{free_port()}:{target}"
+    assert ask(p, "forward", spec, pair.server.toxid).returncode == 0
+    second = connect(int(spec.split(":", maxsplit=1)[0])), pair.target.accept()
+    assert ask(p, "cancel", spec).returncode == 0
+    for s in app, service:
+        s.close()
+    wait_until("the stream's end", lambda: p.channels() == 1, 10 * PATIENCE)
+    carries(*second)
+    for s in second:
+        s.close()
+    wait_until("the peer's end", lambda: not p.stats()["peers"], 10 * PATIENCE)
+    assert p.stop() == 0
 
 
 # ---- reload ----

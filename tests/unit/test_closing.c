@@ -250,6 +250,23 @@ static void shutdown_ends_all_channels_on_both_sides(void **state)
 	world_finish(&w);
 }
 
+static void peer_that_is_served_no_more_keeps_what_we_have_by_it(void **state)
+{
+	struct world w;
+	struct channel *ch[2];
+	(void)state;
+	world_up(&w);
+	world_open_one(&w, ch);
+	session_end_served(w.s[CLI], REASON_NOT_ALLOWED);
+	world_carry(&w);
+	world_want_nothing(&w, CLI);
+	session_end_served(w.s[SRV], REASON_NOT_ALLOWED);
+	world_carry(&w);
+	assert_int_equal(world_want_closed(&w, SRV), REASON_NOT_ALLOWED);
+	assert_int_equal(world_want_closed(&w, CLI), REASON_NOT_ALLOWED);
+	world_finish(&w);
+}
+
 /* ---- time ---- */
 
 static void note_rates(void *user, const struct channel *ch)
@@ -477,6 +494,7 @@ int main(void)
 		cmocka_unit_test(rst_cannot_pretend_an_orderly_close),
 		cmocka_unit_test(draining_side_takes_no_new_channels_and_keeps_the_others),
 		cmocka_unit_test(shutdown_ends_all_channels_on_both_sides),
+		cmocka_unit_test(peer_that_is_served_no_more_keeps_what_we_have_by_it),
 		cmocka_unit_test(rates_are_of_the_time_since_the_last_sample),
 		cmocka_unit_test(idle_channel_ends_and_a_used_one_does_not),
 		cmocka_unit_test(time_offline_is_not_idle_time),

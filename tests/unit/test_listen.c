@@ -378,6 +378,24 @@ static void end_of_the_server_is_said(void **state)
 	world_finish(&w);
 }
 
+static void peer_that_is_served_no_more_loses_its_listeners_and_their_connections(void **state)
+{
+	struct world w;
+	int user;
+	(void)state;
+	up(&w);
+	ask(&w, "localhost", 8080, &user);
+	connection(&w, grant(&w, 8080, &user).lid);
+	world_carry(&w);
+	session_end_served(w.s[CLI], REASON_NOT_ALLOWED); /* of its own listener */
+	assert_int_equal(world_stats(&w, CLI).active, 1);
+	session_end_served(w.s[SRV], REASON_NOT_ALLOWED);
+	assert_int_equal(world_stats(&w, SRV).active, 0);
+	world_carry(&w);
+	assert_int_equal(world_stats(&w, CLI).active, 0);
+	world_finish(&w);
+}
+
 static void limits_hold_on_both_sides(void **state)
 {
 	static int users[SESSION_LISTENS_MAX + 1];
@@ -436,6 +454,8 @@ int main(void)
 		cmocka_unit_test(chosen_port_is_asked_for_again),
 		cmocka_unit_test(new_rules_close_and_open),
 		cmocka_unit_test(end_of_the_server_is_said),
+		cmocka_unit_test(
+			peer_that_is_served_no_more_loses_its_listeners_and_their_connections),
 		cmocka_unit_test(limits_hold_on_both_sides),
 		cmocka_unit_test(side_that_serves_nobody_listens_for_nobody),
 	};
