@@ -107,6 +107,11 @@ void control_error(struct control_client *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+void control_progress(struct control_client *c, const char *text)
+{
+	put_text(c, "progress", text);
+}
+
 static void free_job(struct control_client *c)
 {
 	if (c->job_free)

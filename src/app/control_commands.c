@@ -8,14 +8,11 @@
 #include "control_int.h"
 #include "forward.h"
 #include "peer.h"
-#include "ping.h"
 #include "reload.h"
 #include "status.h"
 #include "tt_err.h"
 #include "tt_mem.h"
 
-#define PING_COUNT 4
-#define PING_COUNT_MAX 1000000
 /* Rates are those of this time. */
 #define RATE_TIME TT_MS(300)
 
@@ -62,8 +59,7 @@ static void run_reload(struct control_client *c, const cJSON *request)
 	control_end(c, app_reload(c->app, &tee.log));
 }
 
-/* The text that the request must have, or NULL, with the answer given. */
-static const char *need_text(struct control_client *c, const cJSON *request, const char *key)
+const char *control_need_text(struct control_client *c, const cJSON *request, const char *key)
 {
 	const char *text = control_text(request, key);
 
@@ -99,7 +95,7 @@ static int want_server(struct control_client *c, const struct conf_forward *f)
 
 static void run_forward(struct control_client *c, const cJSON *request)
 {
-	const char *spec = need_text(c, request, "spec");
+	const char *spec = control_need_text(c, request, "spec");
 	char hex[TT_KEY_HEX + 1];
 	struct control_tee tee;
 	struct conf_forward *f = NULL;
@@ -143,7 +139,7 @@ static size_t cancel(struct app *app, const char *text, bool reverse, const stru
 
 static void run_cancel(struct control_client *c, const cJSON *request)
 {
-	const char *spec = need_text(c, request, "spec");
+	const char *spec = control_need_text(c, request, "spec");
 	struct control_tee tee;
 
 	if (!spec)
@@ -214,7 +210,7 @@ void control_stream_answer(int fd, enum close_reason why, const char *words)
 /* The connection becomes a stream of bytes to the target, once that is open. */
 static void run_stream(struct control_client *c, const cJSON *request)
 {
-	const char *target = need_text(c, request, "target");
+	const char *target = control_need_text(c, request, "target");
 	char hex[TT_KEY_HEX + 1];
 	struct control_tee tee;
 	struct conf_forward conf;
@@ -242,71 +238,6 @@ static void run_stream(struct control_client *c, const cJSON *request)
 	forward_unref(f);
 }
 
-/* ---- ping ---- */
-
-static void say_ping(void *user, bool error, const char *line)
-{
-	if (error)
-		control_error(user, "%s", line);
-	else
-		control_out(user, "%s", line);
-}
-
-static void poll_ping(struct control_client *c)
-{
-	int code = ping_poll(c->job);
-
-	if (code != PING_WAITING)
-		control_end(c, code);
-	else
-		c->job_at = ping_deadline(c->job);
-}
-
-/* The peer is wanted for this no more. One that was added for it goes, unless it uses us by now. */
-static void free_ping(void *job)
-{
-	const struct reach *r = &((struct ping *)job)->reach;
-	struct peer *p = reach_peer(r);
-	struct session_stats st;
-
-	peers_want(r->app);
-	if (p && r->added && !p->wanted && !p->leaving) {
-		session_stats(p->session, &st);
-		if (st.active == 0 && st.udp.flows == 0)
-			peer_remove(p);
-	}
-	free(job);
-}
-
-static void run_ping(struct control_client *c, const cJSON *request)
-{
-	const char *peer = need_text(c, request, "peer");
-	struct tt_peer_id id;
-
-	if (!peer)
-		return;
-	if (tt_peer_id_parse(peer, &id) != TT_OK) {
-		control_error(c, "\"peer\" is no Tox ID and no public key");
-		control_end(c, EXIT_USAGE);
-		return;
-	}
-	struct ping *p = calloc(1, sizeof(*p));
-	unsigned count = control_number(request, "count", 1, PING_COUNT_MAX, PING_COUNT);
-	if (!p || ping_start(p, c->app, &id, count) != EXIT_OK) {
-		control_error(c, p ? "this peer is the machine itself, or its key is none of Tox"
-				   : "out of memory");
-		control_end(c, EXIT_FAILED);
-		free(p);
-		return;
-	}
-	p->say = say_ping;
-	p->user = c;
-	p->json = control_true(request, "json");
-	c->job = p;
-	c->job_free = free_ping;
-	c->poll = poll_ping;
-}
-
 /* ---- the table ---- */
 
 static const struct {
@@ -320,12 +251,13 @@ static const struct {
 	{"end", control_run_end},
 	{"stop", run_stop},
 	{"stream", run_stream},
-	{"ping", run_ping},
+	{"ping", control_run_ping},
+	{"bench", control_run_bench},
 };
 
 void control_dispatch(struct control_client *c, const cJSON *request)
 {
-	const char *name = need_text(c, request, "cmd");
+	const char *name = control_need_text(c, request, "cmd");
 
 	if (!name)
 		return;

@@ -1,4 +1,5 @@
-/* What control.c (sockets), control_client.c (one connection) and the commands share. */
+/* What control.c (sockets), control_client.c (one connection) and the commands share;
+ * control_peer.c has those that take their time with a peer. */
 #ifndef CONTROL_INT_H
 #define CONTROL_INT_H
 
@@ -40,6 +41,8 @@ void control_out(struct control_client *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void control_error(struct control_client *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* How far it is, for whoever watches: stands for the line before it. */
+void control_progress(struct control_client *c, const char *text);
 /* A line of our protocol, complete but for its newline. */
 void control_put(struct control_client *c, const char *json);
 /* The answer is complete; `code` becomes the exit code. Frees the job. */
@@ -68,5 +71,12 @@ void control_run_end(struct control_client *c, const cJSON *request);
 
 /* Answers one request: ends with control_end, or leaves a job that will. */
 void control_dispatch(struct control_client *c, const cJSON *request);
+/* The text that the request must have, or NULL, with the answer given. */
+const char *control_need_text(struct control_client *c, const cJSON *request, const char *key);
+
+/* ---- control_peer.c ---- */
+
+void control_run_ping(struct control_client *c, const cJSON *request);
+void control_run_bench(struct control_client *c, const cJSON *request);
 
 #endif

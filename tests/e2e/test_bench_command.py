@@ -91,6 +91,43 @@ def test_table_has_a_line_for_each_figure(net, server, tmp_path):
     assert max(map(len, lines)) <= 80
 
 
+@pytest.fixture(scope="module")
+def running(net, server):
+    """The data directory of a client that runs and has found the server."""
+    client = net.client("bench-running", ini=(
+        f"[client]\nweb = {free_port()}:127.0.0.1:80:{server.toxid}\n"))
+    client.wait_online()
+    return client
+
+
+def test_process_that_has_the_directory_measures(net, server, running, tmp_path):
+    run = bench(net, tmp_path, "bench", "--seconds", "1", "--json", server.toxid,
+                data=running.data_dir)
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    assert_plausible(json.loads(run.stdout), "udp direct")
+    for process in (running, server):
+        process.wait_channels(0, 5 * PATIENCE)
+    assert running.ready() == 1
+
+
+def test_process_that_has_the_directory_says_why_not(net, running, tmp_path):
+    """Of a peer that is new to it, and that it forgets again."""
+    off = net.server("bench-off-too", args=["--no-bench"])
+    run = bench(net, tmp_path, "bench", off.toxid, data=running.data_dir)
+    assert run.returncode == 4 and "take no-bench out" in run.stderr and run.stdout == ""
+    wait_until("one peer", lambda: len(running.stats()["peers"]) == 1, 5 * PATIENCE)
+    off.stop()
+
+
+def test_who_waits_no_more_ends_the_measurement(net, server, running, tmp_path):
+    p = Proc("bench-killed", [TOXTUN, *arguments(net, running.data_dir, "bench", server.toxid)],
+             tmp_path)
+    wait_until("a connection", lambda: server.channels() > 0, 10 * PATIENCE)
+    p.kill()
+    for process in (running, server):
+        process.wait_channels(0, 5 * PATIENCE)
+
+
 @pytest.mark.slow
 def test_relayed_path_is_measured_and_named(net, tmp_path):
     relayed = net.server("bench-relayed", args=["--no-udp"])
@@ -145,10 +182,12 @@ def test_interrupted_measurement_prints_what_it_has(net, server, tmp_path):
     server.wait_channels(0, 5 * PATIENCE)
 
 
-def test_line_on_a_terminal_shows_progress_and_goes_away(net, server, tmp_path):
+@pytest.mark.parametrize("by", ["itself", "the process that has the directory"])
+def test_line_on_a_terminal_shows_progress_and_goes_away(net, server, running, tmp_path, by):
+    data = tmp_path / "bench" if by == "itself" else running.data_dir
     mine, theirs = pty.openpty()
     with subprocess.Popen(
-            list(map(str, [TOXTUN, *arguments(net, tmp_path / "bench", "bench", "--seconds", "1",
+            list(map(str, [TOXTUN, *arguments(net, data, "bench", "--seconds", "1",
                                               server.toxid)])),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
             env=environment(tmp_path), preexec_fn=die_with_parent) as popen:

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "version.h"
 
 static int cli_help(struct conf *conf, const struct tt_log *log)
@@ -42,6 +44,15 @@ static const struct {
 	{CONF_CMD_HELP, cli_help},
 	{CONF_CMD_VERSION, cli_version},
 };
+
+int cli_start(struct app **app, const struct conf *conf, const struct tt_log *log)
+{
+	char *dir = config_data_dir(conf);
+	int rc = dir ? app_new(app, conf, log, dir) : EXIT_USAGE;
+
+	free(dir);
+	return rc;
+}
 
 bool cli_flush(const struct tt_log *log)
 {

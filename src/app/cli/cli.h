@@ -24,6 +24,9 @@ int cli_forward(struct conf *conf, const struct tt_log *log);
 int cli_cancel(struct conf *conf, const struct tt_log *log);
 int cli_stop(struct conf *conf, const struct tt_log *log);
 
+/** Starts Tox in the data directory of the configuration. As app_new. */
+int cli_start(struct app **app, const struct conf *conf, const struct tt_log *log);
+
 /** The line on the terminal that changes, where that is one and the log is not quiet. */
 struct live_line *cli_live_line(const struct tt_log *log);
 

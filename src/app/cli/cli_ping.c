@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "cli_reach.h"
 #include "control_ask.h"
 #include "ping.h"
 

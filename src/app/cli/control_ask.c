@@ -13,6 +13,7 @@
 #include "config.h"
 #include "control.h"
 #include "control_line.h"
+#include "live_line.h"
 #include "tt_err.h"
 
 /* A process that is silent for so long hangs: a ping has a line for each of its rounds, and waits
@@ -99,19 +100,23 @@ int control_ask_send(const struct control_ask *a, const cJSON *request)
 static void print_line(FILE *f, const char *text)
 {
 	for (; *text; text++)
-		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, f);
+		putc(((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f ? '?' : *text,
+			f);
 	putc('\n', f);
 	fflush(f);
 }
 
 /* One line of the answer; true when it was the last, with the exit code. */
-static bool show(const char *line, int *code)
+static bool show(const struct control_ask *a, const char *line, int *code)
 {
 	cJSON *o = control_object(line);
 	const char *out = control_text(o, "out"), *error = control_text(o, "error");
+	const char *progress = control_text(o, "progress");
 	const cJSON *stats = cJSON_GetObjectItemCaseSensitive(o, "stats");
 	unsigned exit_code = control_number(o, "exit", 0, 255, 256);
 
+	if (a->progress)
+		live_line_set(a->progress, progress ? progress : "");
 	if (out)
 		print_line(stdout, out);
 	if (error) {
@@ -151,7 +156,7 @@ static int read_answer(const struct control_ask *a)
 		}
 		bool over = false;
 		while (!over && (line = control_lines_next(&lines)))
-			over = show(line, &code);
+			over = show(a, line, &code);
 		if (over)
 			break;
 	}
@@ -183,7 +188,7 @@ int control_ask_stream(struct control_ask *a, cJSON *request)
 		cJSON_Delete(o);
 		if (begins)
 			return EXIT_OK;
-		if (show(line, &code))
+		if (show(a, line, &code))
 			return code;
 		code = CONTROL_ASK_GONE;
 	}

@@ -9,11 +9,14 @@
 /* The figures of ten thousand connections are a few megabytes. */
 #define CONTROL_ASK_ANSWER_MAX (64u << 20)
 
+struct live_line;
+
 struct control_ask {
 	int fd;
 	int err; /* errno of why it is not open, or does not answer; 0: it has ended */
 	const struct tt_log *log;
 	char *dir;
+	struct live_line *progress; /* NULL: how far it is, is not shown */
 };
 
 /** True when a process on the configuration's data directory answers; nothing is said if not. */
