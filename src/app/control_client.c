@@ -117,6 +117,7 @@ static void free_job(struct control_client *c)
 	if (c->job_free)
 		c->job_free(c->job);
 	c->poll = NULL;
+	c->cut = NULL;
 	c->job_free = NULL;
 	c->job = NULL;
 	c->job_at = TT_TIME_NEVER;
@@ -187,6 +188,12 @@ static void receive(struct control_client *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
+	if (n == 0 && c->cut) {
+		c->cut(c);
+		c->closing = true;
+		flush(c);
+		return;
+	}
 	if (n <= 0) { /* nobody waits for the rest of an answer either */
 		c->dead = true;
 		return;

@@ -22,6 +22,7 @@ struct control_client {
 	/* An answer that takes time: `poll` is called each round, and at job_at at the latest,
 	 * until it has called control_end. job_free is called once in any case. */
 	void (*poll)(struct control_client *c);
+	void (*cut)(struct control_client *c); /* ends it now with what there is; NULL: nothing */
 	void (*job_free)(void *job);
 	void *job;
 	tt_time job_at;

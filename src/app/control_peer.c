@@ -33,14 +33,6 @@ static void refuse(struct control_client *c, void *job)
 	free(job);
 }
 
-static void begin(struct control_client *c, void *job, void (*job_free)(void *job),
-	void (*poll)(struct control_client *c))
-{
-	c->job = job;
-	c->job_free = job_free;
-	c->poll = poll;
-}
-
 /* The peer is wanted for this no more. One that was added for it goes, unless it uses us by now. */
 static void let_go(const struct reach *r)
 {
@@ -75,6 +67,11 @@ static void poll_ping(struct control_client *c)
 		c->job_at = ping_deadline(c->job);
 }
 
+static void cut_ping(struct control_client *c)
+{
+	control_end(c, ping_cut(c->job));
+}
+
 static void free_ping(void *job)
 {
 	struct ping *p = job;
@@ -98,7 +95,10 @@ void control_run_ping(struct control_client *c, const cJSON *request)
 	p->say = say_ping;
 	p->user = c;
 	p->json = control_true(request, "json");
-	begin(c, p, free_ping, poll_ping);
+	c->job = p;
+	c->job_free = free_ping;
+	c->poll = poll_ping;
+	c->cut = cut_ping;
 }
 
 /* ---- bench ---- */
@@ -128,6 +128,11 @@ static void poll_bench(struct control_client *c)
 		c->job_at = bench_deadline(c->job);
 }
 
+static void cut_bench(struct control_client *c)
+{
+	control_end(c, bench_cut(c->job));
+}
+
 static void free_bench(void *job)
 {
 	struct bench *b = job;
@@ -153,5 +158,8 @@ void control_run_bench(struct control_client *c, const cJSON *request)
 	b->say = say_bench;
 	b->user = c;
 	b->json = control_true(request, "json");
-	begin(c, b, free_bench, poll_bench);
+	c->job = b;
+	c->job_free = free_bench;
+	c->poll = poll_bench;
+	c->cut = cut_bench;
 }

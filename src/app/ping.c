@@ -35,7 +35,8 @@ static double scale(const struct ping *p)
 	return p->json ? 1 : 1e3;
 }
 
-int ping_summary(const struct ping *p)
+/* Says what there is to say at the end. */
+static int summary(const struct ping *p)
 {
 	char times[128] = "";
 	double loss = p->sent ? (double)(p->sent - p->got) / p->sent : 0;
@@ -53,6 +54,11 @@ int ping_summary(const struct ping *p)
 		say(p, false, "%u sent, %u answered, loss %.0f %%%s", p->sent, p->got, 100 * loss,
 			times);
 	return p->got ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
+int ping_cut(const struct ping *p)
+{
+	return p->sent ? summary(p) : EXIT_FAILED;
 }
 
 static void note_answer(struct ping *p, const struct peer *peer, tt_time rtt)
@@ -114,7 +120,7 @@ int ping_poll(struct ping *p)
 	if (answer_due(p, peer, now))
 		return PING_WAITING;
 	if (p->sent == p->count)
-		return ping_summary(p);
+		return summary(p);
 	if (now >= p->next_at)
 		probe(p, session_link(peer->session), now);
 	return PING_WAITING;

@@ -29,7 +29,7 @@ int ping_start(struct ping *p, struct app *app, const struct tt_peer_id *id, uns
 int ping_poll(struct ping *p);
 tt_time ping_deadline(const struct ping *p);
 
-/** Says what there is to say at the end. The exit code. */
-int ping_summary(const struct ping *p);
+/** Ends it before its time and says what there is. The exit code. */
+int ping_cut(const struct ping *p);
 
 #endif

@@ -11,6 +11,7 @@ import pytest
 from harness import (EXIT_S, ONLINE_S, PATIENCE, SANITIZER_FINDING, TOXTUN, Net, Proc,
                      die_with_parent, environment, free_port, own_id, run_cli, wait_until)
 
+BY = ("itself", "the process that has the directory")
 TRANSFERS = ("download", "upload", "both_download", "both_upload")
 
 
@@ -167,10 +168,12 @@ def test_absent_server_is_not_reachable(net, tmp_path):
     assert "not reachable" in run.stderr and run.stdout == ""
 
 
-def test_interrupted_measurement_prints_what_it_has(net, server, tmp_path):
+@pytest.mark.parametrize("by", BY)
+def test_interrupted_measurement_prints_what_it_has(net, server, running, tmp_path, by):
+    data = running.data_dir if by == BY[1] else tmp_path / "bench"
     sent = server.stats()["data"]["payload_out"]
-    p = Proc("bench-interrupted", [TOXTUN, *arguments(net, tmp_path / "bench", "bench", "--seconds",
-                                                      "60", "--json", server.toxid)], tmp_path)
+    p = Proc("bench-interrupted", [TOXTUN, *arguments(net, data, "bench", "--seconds", "60",
+                                                      "--json", server.toxid)], tmp_path)
     wait_until("some of the download",
                lambda: server.stats()["data"]["payload_out"] > sent + 3_000_000, ONLINE_S + 60)
     p.signal(signal.SIGINT)
@@ -182,9 +185,9 @@ def test_interrupted_measurement_prints_what_it_has(net, server, tmp_path):
     server.wait_channels(0, 5 * PATIENCE)
 
 
-@pytest.mark.parametrize("by", ["itself", "the process that has the directory"])
+@pytest.mark.parametrize("by", BY)
 def test_line_on_a_terminal_shows_progress_and_goes_away(net, server, running, tmp_path, by):
-    data = tmp_path / "bench" if by == "itself" else running.data_dir
+    data = running.data_dir if by == BY[1] else tmp_path / "bench"
     mine, theirs = pty.openpty()
     with subprocess.Popen(
             list(map(str, [TOXTUN, *arguments(net, data, "bench", "--seconds", "1",

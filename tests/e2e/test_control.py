@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import EXIT_S, PATIENCE, Net, Target, connect, free_port, own_id, read_to_end
-from harness import question_and_answer, run_cli, wait_until
+from harness import EXIT_S, PATIENCE, TOXTUN, Net, Proc, Target, connect, free_port, own_id
+from harness import question_and_answer, read_to_end, run_cli, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +356,15 @@ def test_ping_that_is_lost_counts_as_lost(pair):
         pair.server.signal(signal.SIGCONT)
     assert run.returncode == 3 and "1 sent, 0 answered, loss 100 %" in run.stdout, run.stderr
     assert ask(pair.client, "ping", "-n", "1", pair.server.toxid).returncode == 0
+
+
+def test_interrupted_ping_says_what_it_has(pair, tmp_path):
+    p = Proc("ping", [TOXTUN, "-d", pair.client.data_dir, "ping", "-n", "99", pair.server.toxid],
+             tmp_path)
+    p.wait_for("seq 2, time", 20 * PATIENCE)
+    p.signal(signal.SIGINT)
+    assert p.wait_exit(EXIT_S) == 0
+    assert p.out().splitlines()[-1].startswith("2 sent, 2 answered, loss 0 %")
 
 
 def test_stop_is_an_orderly_end(net):

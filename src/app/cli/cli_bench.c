@@ -62,6 +62,7 @@ int cli_bench(struct conf *conf, const struct tt_log *log)
 	if (!control_ask_open(&ask, conf, log))
 		return bench_here(conf, &out);
 	ask.progress = out.progress;
+	control_ask_heed_interrupt(&ask);
 	cJSON *request = control_ask_request("bench");
 	control_ask_peers(request, &conf->target, 1);
 	cJSON_AddNumberToObject(request, "seconds", conf->bench_seconds);

@@ -29,7 +29,7 @@ static int ping_here(struct conf *conf, const struct tt_log *log)
 			break;
 	}
 	if (rc == PING_WAITING)
-		rc = p.sent ? ping_summary(&p) : EXIT_FAILED;
+		rc = ping_cut(&p);
 	if (!cli_flush(log))
 		rc = EXIT_FAILED;
 out:
@@ -43,6 +43,7 @@ int cli_ping(struct conf *conf, const struct tt_log *log)
 
 	if (!control_ask_open(&ask, conf, log))
 		return ping_here(conf, log);
+	control_ask_heed_interrupt(&ask);
 	cJSON *request = control_ask_request("ping");
 	control_ask_peers(request, &conf->target, 1);
 	cJSON_AddNumberToObject(request, "count", conf->ping_count);

@@ -127,7 +127,7 @@ static int start_child(struct control_ask *ask, pid_t *pid, struct conf *conf,
 {
 	int pair[2];
 
-	*ask = (struct control_ask){.fd = -1, .log = log};
+	*ask = (struct control_ask){.fd = -1, .interrupt = -1, .log = log};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		tt_error(log, "socketpair: %s", strerror(errno));
 		return EXIT_FAILED;
@@ -174,7 +174,7 @@ static int why_gone(const struct control_ask *ask, const char *dir, pid_t pid)
 
 int cli_stdio(struct conf *conf, const struct tt_log *log)
 {
-	struct control_ask ask = {.fd = -1};
+	struct control_ask ask = {.fd = -1, .interrupt = -1};
 	char *dir = config_data_dir(conf);
 	pid_t pid = 0;
 	int rc = EXIT_OK;

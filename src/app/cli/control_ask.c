@@ -1,9 +1,12 @@
 #include "control_ask.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -24,9 +27,41 @@ void control_ask_close(struct control_ask *a)
 {
 	if (a->fd >= 0)
 		close(a->fd);
+	if (a->interrupt >= 0)
+		close(a->interrupt);
 	free(a->dir);
 	a->fd = -1;
 	a->dir = NULL;
+}
+
+static void mask_interrupt(int how, sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigprocmask(how, set, NULL);
+}
+
+void control_ask_heed_interrupt(struct control_ask *a)
+{
+	sigset_t set;
+
+	mask_interrupt(SIG_BLOCK, &set);
+	a->interrupt = signalfd(-1, &set, SFD_CLOEXEC);
+	if (a->interrupt < 0)
+		mask_interrupt(SIG_UNBLOCK, &set);
+}
+
+/* The next one ends us. */
+static void take_interrupt(struct control_ask *a)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	if (read(a->interrupt, &info, sizeof(info)) < 0)
+		tt_debug(a->log, "signalfd: %s", strerror(errno));
+	close(a->interrupt);
+	a->interrupt = -1;
+	mask_interrupt(SIG_UNBLOCK, &set);
 }
 
 bool control_ask_open(struct control_ask *a, const struct conf *conf, const struct tt_log *log)
@@ -34,7 +69,11 @@ bool control_ask_open(struct control_ask *a, const struct conf *conf, const stru
 	const struct timeval patience = {.tv_sec = SILENCE_S + 2 * (time_t)conf->connect_timeout_s};
 	struct sockaddr_un address;
 
-	*a = (struct control_ask){.fd = -1, .log = log, .dir = config_data_dir(conf)};
+	*a = (struct control_ask){.fd = -1,
+		.interrupt = -1,
+		.patience_ms = (int)patience.tv_sec * 1000,
+		.log = log,
+		.dir = config_data_dir(conf)};
 	if (!a->dir || control_address(a->dir, &address) != TT_OK)
 		goto fail;
 	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -139,14 +178,31 @@ static void say_gone(const struct control_ask *a, ssize_t n)
 		n < 0 ? "does not answer" : "ended before it had answered");
 }
 
-static int read_answer(const struct control_ask *a)
+/* As recv, but for a bounded time. EINTR: the answer was asked for as far as there is one. */
+static ssize_t receive(struct control_ask *a, char *buf, size_t size)
+{
+	struct pollfd p[] = {
+		{.fd = a->fd, .events = POLLIN}, {.fd = a->interrupt, .events = POLLIN}};
+
+	if (poll(p, 2, a->patience_ms) < 0)
+		return -1;
+	if (p[1].revents) {
+		take_interrupt(a);
+		shutdown(a->fd, SHUT_WR);
+		errno = EINTR;
+		return -1;
+	}
+	return recv(a->fd, buf, size, MSG_DONTWAIT);
+}
+
+static int read_answer(struct control_ask *a)
 {
 	struct control_lines lines = {.max = CONTROL_ASK_ANSWER_MAX};
 	char buf[65536], *line;
 	int code = EXIT_FAILED;
 
 	for (;;) {
-		ssize_t n = recv(a->fd, buf, sizeof(buf), 0);
+		ssize_t n = receive(a, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || control_lines_add(&lines, buf, (size_t)n) != TT_OK) {

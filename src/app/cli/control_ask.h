@@ -16,6 +16,8 @@ struct control_ask {
 	int err; /* errno of why it is not open, or does not answer; 0: it has ended */
 	const struct tt_log *log;
 	char *dir;
+	int patience_ms;
+	int interrupt;              /* see control_ask_heed_interrupt; -1: not heeded */
 	struct live_line *progress; /* NULL: how far it is, is not shown */
 };
 
@@ -24,6 +26,9 @@ bool control_ask_open(struct control_ask *a, const struct conf *conf, const stru
 
 /** Says why there is no answer, as far as control_ask.err and the path tell. */
 void control_ask_say_why(const struct conf *conf, const struct tt_log *log, int err);
+
+/** From now on the first SIGINT does not end us but asks for what there is of the answer. */
+void control_ask_heed_interrupt(struct control_ask *a);
 
 /** A request for this command; NULL without memory, which the others below take. */
 cJSON *control_ask_request(const char *command);
