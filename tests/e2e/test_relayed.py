@@ -5,9 +5,10 @@ import struct
 import subprocess
 
 import pytest
+from datagrams import Echo, SocksUdp, ask
 from harness import (EXIT_S, ONLINE_S, PATIENCE, Net, Target, connect, die_with_parent, environment,
                      free_port, question_and_answer, read_to_end, wait_until)
-from test_udp import Echo, ask, client
+from test_udp import client
 
 HOSTS = ["127.0.0.1", "::1"]
 RANGE = range(19010, 19013)  # below those of free_port, which are not in a row
@@ -146,11 +147,13 @@ def test_standard_input_and_output(world, host):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_udp(world, host):
+def test_udp_and_socks_udp(world, host):
     service = Echo(port_of(world.service[host]), host)
     with client(world.port["udp", host], host) as app:
         for length in (1, 4000):
             assert ask(app, bytes(length)) == bytes(length)
+    with SocksUdp(world.port["proxy"]) as app:
+        assert app.ask(host, port_of(world.service[host]), b"x") == b"x"
     service.close()
 
 
