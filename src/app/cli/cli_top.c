@@ -206,7 +206,7 @@ static int run(struct view *v)
 
 int cli_top(struct conf *conf, const struct tt_log *log)
 {
-	struct view v = {.conf = conf, .log = log, .ask = {.fd = -1}};
+	struct view v = {.conf = conf, .log = log, .ask = {.fd = -1, .interrupt = -1}};
 	int rc = TT_OK;
 
 	if (!top_screen_usable(log))
