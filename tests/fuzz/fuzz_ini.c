@@ -25,9 +25,10 @@ static void check(const struct conf *c)
 	for (size_t i = 0; i < c->n_forwards; i++) {
 		const struct conf_forward *f = &c->forwards[i];
 		bool path = f->listen_path[0] != '\0';
-		if ((f->listen_port == 0 && !path && !f->reverse) ||
-			(f->port == 0) != f->target_path || f->host[0] == '\0' ||
-			f->name[0] == '\0')
+		if ((f->listen_port == 0 && !path && !f->reverse) || f->name[0] == '\0')
+			abort();
+		if (f->socks ? f->port != 0 || f->host[0] != '\0'
+			     : (f->port == 0) != f->target_path || f->host[0] == '\0')
 			abort();
 		if (f->n_peers == 0 || f->n_peers > CONF_FORWARD_PEERS_MAX)
 			abort();
