@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "peer.h"
+#include "text.h"
 #include "tt_err.h"
 
 #define OPENS 10
@@ -372,15 +373,12 @@ static void show_progress(struct bench *b)
 
 static char *table(const struct bench_result *r)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (!text_open(&t))
 		return NULL;
-	bench_result_print(r, f);
-	fclose(f);
-	return text;
+	bench_result_print(r, t.f);
+	return text_close(&t);
 }
 
 static int say_result(struct bench *b)

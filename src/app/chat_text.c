@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "text.h"
 #include "wire.h"
 
 #define MORE "\n(and more, which toxtun status says on the machine)"
@@ -48,19 +49,13 @@ const char *chat_word_name(enum chat_word word)
 
 char *chat_help(void)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (!text_open(&t))
 		return NULL;
 	for (size_t w = CHAT_STATUS; w < WORDS; w++)
-		fprintf(f, "%s: %s\n", words[w].name, words[w].help);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+		fprintf(t.f, "%s: %s\n", words[w].name, words[w].help);
+	return text_close(&t);
 }
 
 /* Columns that are right in a terminal are not in a proportional font. */

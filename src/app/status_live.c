@@ -7,6 +7,7 @@
 #include "live_line.h"
 #include "service.h"
 #include "status_int.h"
+#include "text.h"
 #include "tt_err.h"
 #include "wire.h"
 
@@ -103,23 +104,23 @@ static void put_traffic(FILE *f, const struct status_live *s, const struct app *
 
 static void show(struct status_live *s, struct app *app)
 {
-	char *text = NULL, words[LIVE_LINE_MAX];
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	char words[LIVE_LINE_MAX], *text;
+	struct text t;
 
-	if (!f)
+	if (!text_open(&t))
 		return;
-	status_words(f, app);
-	fflush(f);
-	wire_text_copy(words, sizeof(words), text ? text : "");
+	status_words(t.f, app);
+	fflush(t.f);
+	wire_text_copy(words, sizeof(words), t.data ? t.data : "");
 	if (strcmp(words, s->said) != 0)
 		service_status(app, words);
 	memcpy(s->said, words, sizeof(words));
 	if (s->line->on) {
 		measure(s, app);
-		put_traffic(f, s, app);
+		put_traffic(t.f, s, app);
 	}
-	if (fclose(f) == 0)
+	text = text_close(&t);
+	if (text)
 		live_line_set(s->line, text);
 	free(text);
 }

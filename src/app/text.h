@@ -7,7 +7,7 @@
 
 struct text {
 	FILE *f;
-	char *data; /* not before text_close */
+	char *data; /* as far as it is flushed; text_close gives the whole */
 	size_t len;
 };
 
