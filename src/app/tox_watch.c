@@ -11,31 +11,32 @@ struct tox_watch {
 	struct app *app;
 	struct loop_watch *watch;
 	int fd;
-	bool stream;
+	bool stream, accepted;
 };
 
-/*
- * The other end is gone and all that it sent is read. toxcore keeps such a socket for up to 40
- * seconds, until a ping of its own is missed; it would be readable all that time.
- */
+/* The other end is gone and all that it sent is read. */
 static bool is_over(int fd)
 {
 	char byte;
 	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	/* ENOTCONN: it listens */
+	/* ENOTCONN: it listens. ECONNREFUSED: toxcore waits a while before it tries again. */
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
-				 errno != ENOTCONN);
+				 errno != ENOTCONN && errno != ECONNREFUSED);
 }
 
+/* It would be readable until toxcore misses a ping, which takes up to 40 seconds. */
 static void on_readable(void *user, unsigned events)
 {
 	struct tox_watch *w = user;
 
 	(void)events;
-	if (w->stream && is_over(w->fd))
-		loop_watch_set(w->watch, 0);
 	w->app->tox_readable = true;
+	if (!w->stream || !is_over(w->fd))
+		return;
+	loop_watch_set(w->watch, 0);
+	if (!w->accepted)
+		toxnet_fd_ended(w->fd);
 }
 
 void tox_watch_free(struct app *app)
@@ -63,8 +64,10 @@ void tox_watch_update(struct app *app)
 		toxnet_fds(app->tn, fds, n);
 		for (size_t i = 0; i < n; i++) {
 			struct tox_watch *w = &app->tox_watches[app->n_tox_watches];
-			*w = (struct tox_watch){
-				.app = app, .fd = fds[i].fd, .stream = fds[i].stream};
+			*w = (struct tox_watch){.app = app,
+				.fd = fds[i].fd,
+				.stream = fds[i].stream,
+				.accepted = fds[i].accepted};
 			if (loop_watch_new(&w->watch, app->loop, w->fd, LOOP_READ, on_readable,
 				    w) == TT_OK)
 				app->n_tox_watches++;

@@ -362,8 +362,10 @@ size_t toxnet_fds(const struct toxnet *tn, struct toxnet_fd *fds, size_t cap)
 		fds[0] = (struct toxnet_fd){.fd = tn->udp_fd};
 	for (size_t i = 0; i < n_tcp; i++) {
 		if (n++ < cap)
-			fds[n - 1] = (struct toxnet_fd){
-				.fd = tcp[i].fd, .serial = tcp[i].serial, .stream = true};
+			fds[n - 1] = (struct toxnet_fd){.fd = tcp[i].fd,
+				.serial = tcp[i].serial,
+				.stream = true,
+				.accepted = tcp[i].accepted};
 	}
 	return n;
 }

@@ -161,6 +161,7 @@ struct toxnet_fd {
 	int fd;
 	unsigned serial; /* another one for another socket that got the same number */
 	bool stream;     /* TCP: a relay, a client of our own relay, or a listener */
+	bool accepted;   /* ... a client of our own relay */
 };
 
 /** Changes whenever the answer of toxnet_fds does; only toxnet_iterate and toxnet_node_add change
@@ -172,6 +173,14 @@ unsigned toxnet_fds_generation(const struct toxnet *tn);
  * returns how many there are. They are toxcore's; free the watches before toxnet_free.
  */
 size_t toxnet_fds(const struct toxnet *tn, struct toxnet_fd *fds, size_t cap);
+
+/**
+ * The other end of this stream, which was not accepted, is gone and all that it sent is read: makes
+ * the next toxnet_iterate end a connection to a relay. toxcore by itself would take it for alive
+ * until a ping is missed, for up to 40 s (TCP_PING_FREQUENCY and TCP_PING_TIMEOUT). The watches of
+ * the descriptor must be silent. TT_OK, or TT_EIO when there are no descriptors.
+ */
+int toxnet_fd_ended(int fd);
 
 /**
  * Runs toxcore once and the node's own timers. Returns when to call again at the latest; call

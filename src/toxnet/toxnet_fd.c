@@ -1,8 +1,10 @@
-/* Finding toxcore's sockets: it has no function that tells them. */
+/* toxcore's sockets: it has no function that tells them, and none to tell it that one is over. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "toxnet_int.h"
 #include "tt_err.h"
@@ -118,4 +120,24 @@ int toxnet_fd_find_udp(const struct toxnet_fd_set *before, uint16_t port)
 	if (port != 0)
 		for_each_fd(is_new_udp, &s);
 	return s.found;
+}
+
+/*
+ * A stream that says nothing more takes the socket's place, behind a length that no packet can have
+ * (MAX_PACKET_SIZE is 2,048): toxcore takes that for a broken connection. During the handshake it
+ * waits for more bytes than these, until its own time-out.
+ */
+int toxnet_fd_ended(int fd)
+{
+	static const uint8_t no_length[2] = {0xff, 0xff};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+		return TT_EIO;
+	bool done =
+		send(pair[0], no_length, sizeof(no_length), MSG_NOSIGNAL) == sizeof(no_length) &&
+		dup3(pair[1], fd, O_CLOEXEC) == fd;
+	close(pair[0]);
+	close(pair[1]);
+	return done ? TT_OK : TT_EIO;
 }

@@ -209,7 +209,7 @@ ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, struct socka
 /* ---- TCP sockets ---- */
 
 /* Without memory a socket is not in the list, and is served at the next time-out. */
-static void tcp_add(int fd)
+static void tcp_add(int fd, bool accepted)
 {
 	if (tcp.n == tcp.cap) {
 		size_t cap = tcp.cap ? tcp.cap * 2 : 16;
@@ -219,7 +219,8 @@ static void tcp_add(int fd)
 		tcp.fds = fds;
 		tcp.cap = cap;
 	}
-	tcp.fds[tcp.n++] = (struct toxnet_tcp_fd){.fd = fd, .serial = ++tcp.generation};
+	tcp.fds[tcp.n++] =
+		(struct toxnet_tcp_fd){.fd = fd, .serial = ++tcp.generation, .accepted = accepted};
 	calls.socket++;
 }
 
@@ -255,7 +256,7 @@ int socket(int domain, int type, int protocol)
 	int fd = (int)syscall(SYS_socket, domain, type, protocol);
 
 	if (fd >= 0 && CALLED_BY_TOXCORE && (type & 0xf) == SOCK_STREAM)
-		tcp_add(fd);
+		tcp_add(fd, false);
 	return fd;
 }
 
@@ -284,7 +285,7 @@ int accept(int fd, struct sockaddr *restrict addr, socklen_t *restrict len)
 		if (client < 0 || !CALLED_BY_TOXCORE)
 			return client;
 		if (leaves_room(client)) {
-			tcp_add(client);
+			tcp_add(client, true);
 			return client;
 		}
 		syscall(SYS_close, client);

@@ -24,6 +24,7 @@ void toxnet_symbols_io_set(int fd, struct toxnet_io *io);
 struct toxnet_tcp_fd {
 	int fd;
 	unsigned serial; /* differs when a number is used again for another socket */
+	bool accepted;   /* of a client of our relay */
 };
 
 /** The TCP sockets of toxcore in this process; *n of them. Valid until toxcore is called again. */

@@ -484,6 +484,61 @@ static void friends_talk_through_the_nodes_relay(void **state)
 	net_stop(&n);
 }
 
+/* A connection to the relay. */
+static struct toxnet_fd relay_socket(const struct net *n)
+{
+	struct toxnet_fd fds[16];
+	size_t count = toxnet_fds(n->a.tn, fds, 16);
+	struct sockaddr_storage to;
+
+	for (size_t i = 0; i < count && i < 16; i++) {
+		socklen_t len = sizeof(to);
+		if (fds[i].stream && !fds[i].accepted &&
+			getpeername(fds[i].fd, (struct sockaddr *)&to, &len) == 0)
+			return fds[i];
+	}
+	fail_msg("no connection to the relay");
+	return fds[0];
+}
+
+static bool has_socket(const struct net *n, unsigned serial)
+{
+	struct toxnet_fd fds[16];
+	size_t count = toxnet_fds(n->a.tn, fds, 16);
+
+	for (size_t i = 0; i < count && i < 16; i++) {
+		if (fds[i].serial == serial)
+			return true;
+	}
+	return false;
+}
+
+static size_t relay_sockets(const struct net *n)
+{
+	struct toxnet_fd fds[16];
+	size_t count = toxnet_fds(n->a.tn, fds, 16), found = 0;
+
+	for (size_t i = 0; i < count && i < 16; i++)
+		found += fds[i].stream && !fds[i].accepted;
+	return found;
+}
+
+static void ended_connection_to_a_relay_is_made_anew_at_once(void **state)
+{
+	struct net n = {0};
+	struct toxnet_fd fd;
+	(void)state;
+	net_start(&n, false);
+	befriend(&n, TOXNET_PATH_TCP);
+	size_t sockets = relay_sockets(&n);
+	fd = relay_socket(&n);
+	shutdown(fd.fd, SHUT_RDWR);
+	assert_int_equal(toxnet_fd_ended(fd.fd), TT_OK);
+	until(&n, 5, !has_socket(&n, fd.serial) && relay_sockets(&n) == sockets);
+	exchange(&n);
+	net_stop(&n);
+}
+
 int main(void)
 {
 	if (!enter_namespace()) {
@@ -494,6 +549,7 @@ int main(void)
 		cmocka_unit_test(unusable_ports_and_directories_say_why),
 		cmocka_unit_test(friends_talk_over_udp),
 		cmocka_unit_test(friends_talk_through_the_nodes_relay),
+		cmocka_unit_test(ended_connection_to_a_relay_is_made_anew_at_once),
 		cmocka_unit_test(toxcore_calls_the_replaced_symbols),
 		cmocka_unit_test(fast_clock_is_fast_and_never_goes_back),
 	};
