@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 from browser import MARKS, Browser
-from harness import free_port
+from harness import PATIENCE, free_port, wait_until
 
 pytestmark = MARKS
 
