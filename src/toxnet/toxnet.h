@@ -9,7 +9,8 @@
  *
  * The queue has no fixed number of entries: toxcore acknowledges a friend message before we see
  * it, so none may be dropped. Above 4 MB of events that nobody took, toxnet_iterate does not run
- * toxcore, and the sender waits; friend requests, which toxcore repeats, are dropped above 1 MB.
+ * toxcore, and the sender waits; friend requests are dropped above 1 MB, and toxcore reports those
+ * again only after other strangers' (see toxnet_request_forget).
  *
  * The program that uses this module replaces symbols of other libraries, see toxnet_symbols.c.
  */
