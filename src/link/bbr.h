@@ -19,7 +19,8 @@
  *   Startup (as RFC 9406 does) and the acceleration of ProbeBW_UP, and while cruising it lowers
  *   the short-term rate, so that an estimate that was too high does not leave a queue standing. A
  *   queue that stays although we send less than the path's rate is somebody else's; then these
- *   signals are ignored, or a flow that fills its queue would push us aside.
+ *   signals are ignored, or a flow that fills its queue would push us aside. When that flow heeds
+ *   loss, so do we: a probe that makes the queue overflow leaves us less than we had, not more.
  * - Startup believes a train, a part of a round trip (rate.h), so that it grows faster than by
  *   doubling as long as the path keeps up with the bursts.
  * - ProbeBW_UP starts with a gain that builds only a few milliseconds of queue and doubles it
@@ -119,6 +120,9 @@ struct bbr {
 	tt_time queue_rtt;                     /* round trip that has to get shorter */
 	uint64_t queue_bw;                     /* max_bw before the queue lowered it */
 	bool queue_foreign;
+	uint32_t loss_rounds;  /* share of the rounds lately that lost anything, BBR_GAIN() */
+	tt_time loss_at;       /* when one last did, 0: never */
+	bool others_heed_loss; /* those who keep up the queue */
 
 	/* loss (5.5.10) */
 	uint64_t round_acked, round_lost;

@@ -43,6 +43,8 @@ void bbr_round_begin(struct bbr *b);
 void bbr_reset_congestion_signals(struct bbr *b);
 void bbr_reset_short_term(struct bbr *b);
 void bbr_max_bw_advance(struct bbr *b);
+/** What counts as learned of the rate in this ProbeBW cycle and in the one before. */
+void bbr_max_bw_set(struct bbr *b, uint64_t now, uint64_t before);
 void bbr_max_bw_sample(struct bbr *b, uint64_t rate);
 
 /** Bytes that leave in `us` when the rate is `gain` times bw, made up for the base loss. */

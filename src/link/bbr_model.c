@@ -19,6 +19,12 @@
 #define JITTER_FACTOR 2u /* times the mean difference of neighbours: the width of the noise */
 #define JITTER_MEMORY 16u
 
+/* Who fills a queue and heeds loss (Reno, CUBIC) makes it overflow once in so long, and there are
+ * losses in this share of the rounds at most; who does not (the first BBR), all the time. */
+#define HEEDED_LOSS_INTERVAL TT_S(20)
+#define HEEDED_LOSS_ROUNDS BBR_GAIN(0.15)
+#define LOSS_ROUNDS_MEMORY 32u
+
 /* Bytes that the base loss is an average of, in packets. */
 #define BASE_LOSS_MEMORY 4000u
 
@@ -76,6 +82,13 @@ void bbr_max_bw_advance(struct bbr *b)
 		return; /* nothing was learned in this cycle: keep what the last one taught */
 	b->max_bw_slot[1] = b->max_bw_slot[0];
 	b->max_bw_slot[0] = 0;
+}
+
+void bbr_max_bw_set(struct bbr *b, uint64_t now, uint64_t before)
+{
+	b->max_bw_slot[0] = now;
+	b->max_bw_slot[1] = before;
+	b->max_bw = bbr_max_u64(now, before);
 }
 
 static void update_max_bw(struct bbr *b, const struct rate_sample *rs)
@@ -333,6 +346,22 @@ static void update_base_loss(struct bbr *b)
 	fade(b, &b->all_acked, &b->all_lost);
 }
 
+/*
+ * Do those who fill the queue with us heed loss? Then it overflows now and then only. Round trips
+ * that stay the same are no queue but a longer way.
+ */
+static void update_others(struct bbr *b, tt_time now)
+{
+	if (b->round_lost > 0)
+		b->loss_at = now;
+	if (b->state == BBR_DOWN || b->state == BBR_CRUISE) {
+		b->loss_rounds -= b->loss_rounds / LOSS_ROUNDS_MEMORY;
+		b->loss_rounds += b->round_lost > 0 ? BBR_GAIN_ONE / LOSS_ROUNDS_MEMORY : 0;
+	}
+	b->others_heed_loss = b->loss_at && now < b->loss_at + HEEDED_LOSS_INTERVAL &&
+			      b->loss_rounds <= HEEDED_LOSS_ROUNDS && b->flat_rounds < FLAT_ROUNDS;
+}
+
 static void update_latest_signals(struct bbr *b, const struct rate_sample *rs)
 {
 	b->bw_latest = bbr_max_u64(b->bw_latest, rs->delivery_rate);
@@ -356,11 +385,11 @@ static bool falls_behind(const struct bbr *b)
 	return b->bw_latest < bbr_scale(bbr_scale(b->bw, b->pacing_gain), BBR_GAIN(0.96));
 }
 
-static void set_max_bw(struct bbr *b, uint64_t now, uint64_t before)
+/* A window that limits us makes room by itself as the queue grows. */
+static bool can_make_room(const struct bbr *b)
 {
-	b->max_bw_slot[0] = now;
-	b->max_bw_slot[1] = before;
-	b->max_bw = bbr_max_u64(now, before);
+	return !b->queue_foreign ||
+	       (b->others_heed_loss && !b->cwnd_limited && !b->cwnd_limited_prev);
 }
 
 /*
@@ -368,7 +397,8 @@ static void set_max_bw(struct bbr *b, uint64_t now, uint64_t before)
  * not probed. While the path takes less than is sent, max_bw is of the past: the path, or our share
  * of it, got slower, and ProbeBW_UP will find it when it comes back. But when the queue does not
  * get shorter either, it is kept up by somebody else, and to step back further would only make
- * room for that.
+ * room for that, unless he heeds loss: he grows as long as the queue does not overflow, and what we
+ * leave him is how a faster flow of ours and a slower one of his become equal.
  */
 static void update_standing_queue(struct bbr *b)
 {
@@ -384,14 +414,15 @@ static void update_standing_queue(struct bbr *b)
 		if (b->queue_rounds > 1 && is > was * 3 / 4 && !b->queue_foreign &&
 			queue_above(b, b->rtt_prev_min, FOREIGN_LIMITS * bbr_queue_limit(b))) {
 			b->queue_foreign = true;
-			set_max_bw(b, b->max_bw_slot[0], b->queue_bw);
+			if (!b->others_heed_loss)
+				bbr_max_bw_set(b, b->max_bw_slot[0], b->queue_bw);
 		}
 		if (!b->queue_foreign)
 			b->queue_bw = b->max_bw; /* it helped: the lower rate is right */
 	}
-	if (!b->queue_foreign && settled(b) && falls_behind(b)) {
+	if (can_make_room(b) && settled(b) && falls_behind(b)) {
 		uint64_t bw = bbr_max_u64(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
-		set_max_bw(
+		bbr_max_bw_set(
 			b, bbr_min_u64(b->max_bw_slot[0], bw), bbr_min_u64(b->max_bw_slot[1], bw));
 	}
 }
@@ -454,6 +485,7 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 		b->slow_acked += rs->newly_acked;
 	if (b->round_start) {
 		update_base_loss(b);
+		update_others(b, now);
 		if (b->state == BBR_DOWN || b->state == BBR_CRUISE)
 			update_standing_queue(b);
 		if (!is_probing(b) && bbr_round_loss_is_congestion(b))

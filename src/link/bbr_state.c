@@ -12,6 +12,9 @@
 /* A queue of others is not drained for longer than this. */
 #define DOWN_ROUNDS_FOREIGN 3u
 
+/* What is left of the rate when a probe in somebody else's queue made it overflow. */
+#define YIELD BBR_GAIN(0.85)
+
 /* After a probe that found more, the next one comes this much sooner. */
 #define SUCCESS_WAIT_DIVISOR 4u
 
@@ -323,6 +326,18 @@ static void judge_probe(struct bbr *b)
 	b->probe_wait /= SUCCESS_WAIT_DIVISOR;
 }
 
+/*
+ * In the queue of senders that heed loss a probe that made it overflow is answered as they answer:
+ * with less than there was before. To keep what it took from them would take all in the end.
+ */
+static void end_probe(struct bbr *b)
+{
+	if (b->prev_probe_too_high && b->queue_foreign && b->others_heed_loss)
+		bbr_max_bw_set(b, 0, bbr_scale(b->up_from_bw, YIELD));
+	else
+		bbr_max_bw_advance(b);
+}
+
 /* 5.3.3.9, AdaptLongTermModel. True when it decided about the state. */
 static bool adapt_long_term(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
@@ -333,7 +348,7 @@ static bool adapt_long_term(struct bbr *b, const struct rate_sample *rs, tt_time
 		b->acks = BBR_ACKS_INIT;
 		if (bbr_is_probe_bw(b) && !rs->app_limited) {
 			judge_probe(b);
-			bbr_max_bw_advance(b);
+			end_probe(b);
 		}
 		if (bbr_is_probe_bw(b) && b->prev_probe_precautionary && !b->prev_probe_too_high) {
 			start_refill(b, now);

@@ -337,6 +337,58 @@ static void queue_until(struct hand *h, tt_time end)
 		rounds(h, 1, 5 * MB, RTT + TT_MS(20) + i % 2 * TT_MS(4));
 }
 
+/* To the next probe in a queue of 40 ms that somebody else keeps up; once it has overflowed, and
+ * that share of the packets is lost while we cruise. */
+static void cruise_in_foreign_queue(struct hand *h, uint32_t loss_permille)
+{
+	init_cruising(h, 8 * MB);
+	round_of(h, 8 * MB, RTT + TT_MS(40), 10);
+	for (unsigned i = 0; i < 60 && !h->b.queue_foreign; i++)
+		round_of(h, 8 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4), loss_permille);
+	assert_true(h->b.queue_foreign);
+}
+
+/* What there is after a probe that got more and made the queue overflow. */
+static uint64_t after_overflow(struct hand *h, uint32_t loss_permille)
+{
+	for (unsigned i = 0; i < 200 && h->b.state != BBR_UP; i++)
+		round_of(h, 8 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4), loss_permille);
+	assert_int_equal(h->b.state, BBR_UP);
+	for (unsigned i = 0; i < 8 && h->b.state == BBR_UP; i++)
+		round_of(h, 9 * MB, RTT + TT_MS(44) + i % 2 * TT_MS(4), 300);
+	assert_int_equal(h->b.state, BBR_DOWN);
+	for (unsigned i = 0; i < 20 && h->b.acks != BBR_ACKS_INIT; i++)
+		rounds(h, 1, 6 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4));
+	return h->b.max_bw;
+}
+
+static void overflow_is_answered_as_others_answer_it(void **state)
+{
+	struct hand h;
+	(void)state;
+	cruise_in_foreign_queue(&h, 0);
+	assert_in_range(after_overflow(&h, 0), 65 * MB / 10, 72 * MB / 10);
+	cruise_in_foreign_queue(&h, 20); /* those that do not heed it */
+	assert_true(after_overflow(&h, 20) >= 8 * MB);
+}
+
+static void room_is_made_for_those_that_heed_loss(void **state)
+{
+	struct hand h;
+	(void)state;
+	cruise_in_foreign_queue(&h, 0);
+	uint64_t before = h.b.max_bw;
+	for (unsigned i = 0; i < 4; i++)
+		rounds(&h, 1, 7 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4));
+	assert_int_equal(h.b.state, BBR_CRUISE);
+	assert_in_range(h.b.max_bw, 7 * MB, before - 1);
+	cruise_in_foreign_queue(&h, 20);
+	before = h.b.max_bw;
+	for (unsigned i = 0; i < 4; i++)
+		round_of(&h, 7 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4), 20);
+	assert_int_equal(h.b.max_bw, before);
+}
+
 static void min_rtt_is_forgotten_after_ten_seconds(void **state)
 {
 	struct hand h;
@@ -609,6 +661,8 @@ int main(void)
 		cmocka_unit_test(standing_queue_lowers_the_rate_when_the_path_got_slower),
 		cmocka_unit_test(what_was_sent_slowly_does_not_lower_the_rate),
 		cmocka_unit_test(queue_that_stays_is_not_ours),
+		cmocka_unit_test(overflow_is_answered_as_others_answer_it),
+		cmocka_unit_test(room_is_made_for_those_that_heed_loss),
 		cmocka_unit_test(min_rtt_is_forgotten_after_ten_seconds),
 		cmocka_unit_test(longer_way_is_another_path),
 		cmocka_unit_test(queue_that_stays_the_same_is_no_longer_way),
