@@ -22,7 +22,7 @@ LIMITS = ["-timeout=20", "-rss_limit_mb=1024"]
 LENGTH = 1024
 # Programs for a state machine: longer ones say little new and take long. libFuzzer's schedule by
 # rare branches takes as long as they do, because it looks each of their branches up in a list.
-LENGTHS = {"kcp_input": 512, "pair": 256, "session": 512}
+LENGTHS = {"dgram": 512, "kcp_input": 512, "pair": 192, "session": 512}
 # No stack for each block: replaying the input that failed shows them.
 ENV = os.environ | {"ASAN_OPTIONS": "malloc_context_size=0:quarantine_size_mb=1"}
 

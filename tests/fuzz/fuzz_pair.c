@@ -21,7 +21,7 @@
 #define BUDGET 200000u /* bytes that the streams of an end may hold in each direction */
 #define PERIOD 65536u  /* of what the streams carry */
 #define BLOCKS_MAX 4000u
-#define ROUNDS_MAX 20000u
+#define FINISH_MAX TT_S(400)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -484,14 +484,43 @@ static bool at_rest(const struct world *w)
 	return true;
 }
 
+/* Of what the applications do in finish(): other values are other amounts. */
+static uint64_t done(const struct world *w)
+{
+	uint64_t sum = 0;
+
+	for (size_t plan = 0; plan < PLANS; plan++)
+		for (size_t side = 0; side < 2; side++)
+			sum += w->app[plan][side].received + w->app[plan][side].eof;
+	return sum;
+}
+
+/* 20 ms; where nothing is on its way and nobody did anything, to the next deadline. */
+static void pass_time(struct world *w, bool idle)
+{
+	tt_time next = TT_TIME_NEVER;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct end *e = &w->end[i];
+		tt_time at = session_deadline(e->s);
+		if (!idle || e->n_packets + e->n_messages + e->n_arrived > 0)
+			at = w->now;
+		next = at < next ? at : next;
+	}
+	w->now += TT_MS(20);
+	if (next != TT_TIME_NEVER && next > w->now)
+		w->now = next;
+}
+
 static void finish(struct world *w)
 {
-	unsigned rounds = 0;
+	tt_time end = w->now + FINISH_MAX;
 
 	set_path(w, LINK_DOWN); /* whatever the ends believe, they begin anew */
 	set_path(w, LINK_DIRECT);
 	while (!at_rest(w)) {
-		must(++rounds < ROUNDS_MAX); /* a hang */
+		uint64_t before = done(w);
+		must(w->now < end); /* a hang */
 		for (size_t plan = 0; plan < PLANS; plan++)
 			for (size_t side = 0; side < 2; side++) {
 				if (w->app[plan][side].ch)
@@ -509,7 +538,7 @@ static void finish(struct world *w)
 		}
 		settle(w, 0);
 		settle(w, 1);
-		w->now += TT_MS(20);
+		pass_time(w, done(w) == before);
 	}
 }
 
