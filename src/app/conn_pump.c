@@ -101,9 +101,9 @@ void conn_pump(struct conn *c, unsigned events)
 		return;
 	/* A direction that waits for the socket is tried again when the watch says so only. */
 	if (c->out != PUMP_OVER && (c->out != PUMP_SOCKET || events & LOOP_READ))
-		c->out = pump_out(c, events & LOOP_READ);
+		c->out = (uint8_t)pump_out(c, events & LOOP_READ);
 	if (c->open && (c->in != PUMP_SOCKET || events & LOOP_WRITE))
-		c->in = pump_in(c);
+		c->in = (uint8_t)pump_in(c);
 	if (c->out == PUMP_SOCKET || c->out == PUMP_TURN)
 		interest |= LOOP_READ;
 	if (c->in == PUMP_SOCKET)
