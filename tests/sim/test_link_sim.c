@@ -173,7 +173,7 @@ static void changing_link_is_followed(void **state)
 			sum += share;
 			runs++;
 		}
-	n += missed("mean", sum / runs, 0.6, 1);
+	n += missed("mean", sum / runs, 0.62, 1);
 	assert_int_equal(n, 0);
 }
 

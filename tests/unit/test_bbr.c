@@ -337,8 +337,8 @@ static void queue_until(struct hand *h, tt_time end)
 		rounds(h, 1, 5 * MB, RTT + TT_MS(20) + i % 2 * TT_MS(4));
 }
 
-/* To the next probe in a queue of 40 ms that somebody else keeps up; once it has overflowed, and
- * that share of the packets is lost while we cruise. */
+/* Until it is known that somebody else keeps up a queue of 40 ms; it has overflowed once, and that
+ * share of the packets is lost while we cruise. */
 static void cruise_in_foreign_queue(struct hand *h, uint32_t loss_permille)
 {
 	init_cruising(h, 8 * MB);
