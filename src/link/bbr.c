@@ -2,7 +2,6 @@
 #include "bbr.h"
 #include "bbr_int.h"
 
-#define US_PER_S 1000000u
 #define PACING_MARGIN_PERCENT 1u
 #define QUANTUM_US TT_MS(1)
 #define QUANTUM_MAX 65536u
@@ -40,7 +39,7 @@ static void set_pacing_rate(struct bbr *b, uint32_t gain)
 
 static void set_send_quantum(struct bbr *b)
 {
-	uint64_t q = bbr_min_u64(b->pacing_rate * QUANTUM_US / US_PER_S, QUANTUM_MAX);
+	uint64_t q = bbr_min_u64(b->pacing_rate * QUANTUM_US / BBR_US_PER_S, QUANTUM_MAX);
 	uint32_t packets = b->pacing_rate < QUANTUM_SLOW ? 1 : 2;
 	b->send_quantum = (uint32_t)bbr_max_u64(q, packets * (uint64_t)b->cfg.packet_bytes);
 }
@@ -107,7 +106,8 @@ void bbr_restore_cwnd(struct bbr *b)
 static void init_window(struct bbr *b, uint32_t packets, tt_time rtt)
 {
 	b->cwnd = (uint64_t)packets * b->cfg.packet_bytes;
-	b->pacing_rate = bbr_max_u64(bbr_scale(b->cwnd * US_PER_S / rtt, INITIAL_PACING_GAIN), 1);
+	b->pacing_rate =
+		bbr_max_u64(bbr_scale(b->cwnd * BBR_US_PER_S / rtt, INITIAL_PACING_GAIN), 1);
 	set_send_quantum(b);
 }
 

@@ -1,4 +1,5 @@
-/* What the files of BBR share: bbr.c (interface, control), bbr_model.c, bbr_state.c. */
+/* What the files of BBR share: bbr.c (interface, control), bbr_model.c, bbr_queue.c,
+ * bbr_state.c. */
 #ifndef BBR_INT_H
 #define BBR_INT_H
 
@@ -9,6 +10,7 @@
 #define BBR_LOSS_ONE 65536u
 #define BBR_LOSS(percent) ((uint32_t)((percent)*65536 / 100))
 #define BBR_INFINITE UINT64_MAX
+#define BBR_US_PER_S 1000000u
 
 /* Section 2, the names of the draft. */
 #define BBR_STARTUP_PACING_GAIN BBR_GAIN(2.77)
@@ -53,6 +55,25 @@ uint64_t bbr_volume(const struct bbr *b, tt_time us, uint32_t gain);
 uint64_t bbr_bdp(const struct bbr *b, uint32_t gain);
 uint64_t bbr_rate(const struct bbr *b, uint32_t gain);
 
+/** So many lost of so many bytes are more than chance, and a queue is to blame. */
+bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of);
+/** The same of the round that ends with this ACK. */
+bool bbr_round_loss_is_congestion(const struct bbr *b);
+
+/** By so much more than this minimum a round trip may be and show the empty path as well. */
+tt_time bbr_min_rtt_tolerance(tt_time min);
+
+/** Packets sent between these two are proof of what the path loses by chance. */
+void bbr_slow_begin(struct bbr *b, tt_time now);
+void bbr_slow_end(struct bbr *b, tt_time now);
+bool bbr_sent_slowly(const struct bbr *b, tt_time sent_at);
+
+/* ---- bbr_queue.c ---- */
+
+/** Takes in the round trip of a sample. */
+void bbr_queue_update(struct bbr *b, const struct rate_sample *rs);
+/** At the start of a round, after its losses are known: a queue that stands, and whose it is. */
+void bbr_queue_round(struct bbr *b, tt_time now);
 /** Queueing delay that tells more than noise. */
 tt_time bbr_queue_limit(const struct bbr *b);
 /** The newest round trips are longer than the empty path's by more than that. */
@@ -63,15 +84,8 @@ bool bbr_queue_above(const struct bbr *b, tt_time limit);
 bool bbr_way_seems_longer(const struct bbr *b);
 /** At its end: they were the same with little in flight. */
 bool bbr_way_is_longer(const struct bbr *b);
-/** So many lost of so many bytes are more than chance, and a queue is to blame. */
-bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of);
-/** The same of the round that ends with this ACK. */
-bool bbr_round_loss_is_congestion(const struct bbr *b);
-
-/** Packets sent between these two are proof of what the path loses by chance. */
-void bbr_slow_begin(struct bbr *b, tt_time now);
-void bbr_slow_end(struct bbr *b, tt_time now);
-bool bbr_sent_slowly(const struct bbr *b, tt_time sent_at);
+/** There is some queue, in this round or in the one before, as losses are noticed late. */
+bool bbr_queue_beside_loss(const struct bbr *b);
 
 /* ---- bbr_state.c ---- */
 

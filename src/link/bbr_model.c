@@ -2,29 +2,6 @@
 #include "bbr.h"
 #include "bbr_int.h"
 
-#define US_PER_S 1000000u
-
-/* A queue shorter than this is noise; one that may stand longer is a queue. */
-#define QUEUE_LIMIT_MIN TT_MS(2)
-#define QUEUE_LIMIT_MAX TT_MS(6)
-#define QUEUE_LIMIT_RTT_SHARE 16u
-#define QUEUE_LIMIT_PACKETS 2u /* on a slow path a burst is not a queue */
-#define QUEUE_ROUNDS 8u        /* in which a queue of ours gets shorter by a quarter at least */
-#define FOREIGN_LIMITS 4u      /* a queue of so many limits at least is taken for somebody else's */
-#define FLAT_ROUNDS 4u         /* with the same round trip are no queue, it seems */
-/* Beside a loss less is enough. */
-#define LOSS_QUEUE_MIN TT_MS(1)
-#define LOSS_QUEUE_RTT_SHARE 32u
-#define LOSS_QUEUE_PACKETS 2u
-#define JITTER_FACTOR 2u /* times the mean difference of neighbours: the width of the noise */
-#define JITTER_MEMORY 16u
-
-/* Who fills a queue and heeds loss (Reno, CUBIC) makes it overflow once in so long, and there are
- * losses in this share of the rounds at most; who does not (the first BBR), all the time. */
-#define HEEDED_LOSS_INTERVAL TT_S(20)
-#define HEEDED_LOSS_ROUNDS BBR_GAIN(0.15)
-#define LOSS_ROUNDS_MEMORY 32u
-
 /* Bytes that the base loss is an average of, in packets. */
 #define BASE_LOSS_MEMORY 4000u
 
@@ -38,7 +15,7 @@ uint64_t bbr_rate(const struct bbr *b, uint32_t gain)
 
 uint64_t bbr_volume(const struct bbr *b, tt_time us, uint32_t gain)
 {
-	return bbr_scale(bbr_rate(b, BBR_GAIN_ONE) * us / US_PER_S, gain);
+	return bbr_scale(bbr_rate(b, BBR_GAIN_ONE) * us / BBR_US_PER_S, gain);
 }
 
 uint64_t bbr_bdp(const struct bbr *b, uint32_t gain)
@@ -105,7 +82,7 @@ static void update_max_bw(struct bbr *b, const struct rate_sample *rs)
  * A sample this near to the minimum shows the empty path as well as a smaller one does; the
  * minimum keeps its value and is young again. So a flow that keeps no queue needs no ProbeRTT.
  */
-static tt_time min_rtt_tolerance(tt_time min)
+tt_time bbr_min_rtt_tolerance(tt_time min)
 {
 	return min / 64 + 200;
 }
@@ -118,7 +95,7 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
 	if (b->probe_rtt_min == 0 || rs->rtt_us < b->probe_rtt_min || b->probe_rtt_expired) {
 		b->probe_rtt_min = rs->rtt_us;
 		b->probe_rtt_min_at = now;
-	} else if (rs->rtt_us <= b->probe_rtt_min + min_rtt_tolerance(b->probe_rtt_min)) {
+	} else if (rs->rtt_us <= b->probe_rtt_min + bbr_min_rtt_tolerance(b->probe_rtt_min)) {
 		b->probe_rtt_min_at = now;
 	}
 	bool expired = now > b->min_rtt_at + BBR_MIN_RTT_FILTER_LEN;
@@ -130,118 +107,7 @@ static void update_min_rtt(struct bbr *b, const struct rate_sample *rs, tt_time 
 	}
 }
 
-static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
-{
-	return v < lo ? lo : tt_time_min(v, hi);
-}
-
-static tt_time packets_time(const struct bbr *b, uint32_t packets)
-{
-	return b->bw ? packets * (uint64_t)b->cfg.packet_bytes * US_PER_S / b->bw : 0;
-}
-
-tt_time bbr_queue_limit(const struct bbr *b)
-{
-	tt_time share = b->min_rtt / QUEUE_LIMIT_RTT_SHARE;
-	return bbr_max_u64(clamp_time(share, QUEUE_LIMIT_MIN, QUEUE_LIMIT_MAX),
-		packets_time(b, QUEUE_LIMIT_PACKETS));
-}
-
-static bool queue_above(const struct bbr *b, tt_time rtt, tt_time limit)
-{
-	return rtt > b->min_rtt + limit + JITTER_FACTOR * b->jitter;
-}
-
-/*
- * Does the round trip stay the same for rounds? A queue that somebody keeps up moves with what
- * everybody sends; a way that got longer does not.
- */
-static void update_flatness(struct bbr *b)
-{
-	tt_time tolerance = min_rtt_tolerance(b->rtt_prev_min);
-	tt_time low = tt_time_min(b->rtt_prev_min, b->flat_rtt);
-	tt_time high = bbr_max_u64(b->rtt_prev_min, b->flat_rtt);
-
-	if (b->rtt_prev_min == TT_TIME_NEVER || b->rtt_prev_min == 0)
-		return;
-	if (bbr_max_u64(high, b->rtt_prev_high) <= low + tolerance) {
-		b->flat_rounds++;
-		return;
-	}
-	b->flat_rounds = 0;
-	b->flat_rtt = b->rtt_prev_min;
-}
-
-bool bbr_way_seems_longer(const struct bbr *b)
-{
-	return b->flat_rounds >= FLAT_ROUNDS &&
-	       queue_above(b, b->flat_rtt, FOREIGN_LIMITS * bbr_queue_limit(b));
-}
-
-bool bbr_way_is_longer(const struct bbr *b)
-{
-	return bbr_way_seems_longer(b) &&
-	       b->probe_rtt_min + min_rtt_tolerance(b->flat_rtt) >= b->flat_rtt;
-}
-
-/*
- * The queue is what the least of several round trips is above min_rtt; a single one may have been
- * delayed by anything. The mean difference between neighbours measures that anything: a queue
- * changes slowly and does not show in it. Packets that were overtaken do not count: of a burst that
- * was mixed up the late ones come last, which would look like a queue that grows.
- */
-static void update_queue(struct bbr *b, const struct rate_sample *rs)
-{
-	tt_time rtt = rs->newest_rtt_us;
-
-	if (b->round_start) {
-		b->rtt_prev_min = b->rtt_round_min;
-		b->rtt_prev_high = b->rtt_round_high;
-		b->rtt_round_min = TT_TIME_NEVER;
-		b->rtt_round_high = 0;
-		update_flatness(b);
-	}
-	if (rtt == 0 || rs->sent_at < b->rtt_sent_at)
-		return;
-	b->rtt_sent_at = rs->sent_at;
-	if (b->rtt_last) {
-		tt_time d = rtt > b->rtt_last ? rtt - b->rtt_last : b->rtt_last - rtt;
-		if (b->jitter_n < JITTER_MEMORY)
-			b->jitter_n++;
-		b->jitter = b->jitter - b->jitter / b->jitter_n + d / b->jitter_n;
-	}
-	b->rtt_last = rtt;
-
-	b->rtt_round_min = tt_time_min(b->rtt_round_min, rtt);
-	if (b->rtt_group_n == 0)
-		b->rtt_group_min = rtt;
-	b->rtt_group_min = tt_time_min(b->rtt_group_min, rtt);
-	if (++b->rtt_group_n < BBR_RTT_GROUP)
-		return;
-	b->rtt_group_n = 0;
-	b->rtt_group = b->rtt_group_min;
-	b->rtt_round_high = bbr_max_u64(b->rtt_round_high, b->rtt_group);
-}
-
-bool bbr_queue_above(const struct bbr *b, tt_time limit)
-{
-	return queue_above(b, b->rtt_group, limit);
-}
-
-bool bbr_queue_rising(const struct bbr *b)
-{
-	return !b->queue_foreign && bbr_queue_above(b, bbr_queue_limit(b));
-}
-
 /* ---- loss, 5.5.10 ---- */
-
-/* Seen in this round or in the one before, as losses are noticed late. */
-static bool queue_beside_loss(const struct bbr *b)
-{
-	tt_time limit = clamp_time(b->min_rtt / LOSS_QUEUE_RTT_SHARE, LOSS_QUEUE_MIN, TT_MS(5));
-	limit = bbr_max_u64(limit, packets_time(b, LOSS_QUEUE_PACKETS));
-	return queue_above(b, bbr_max_u64(b->rtt_round_high, b->rtt_prev_high), limit);
-}
 
 static uint64_t square_root(uint64_t v)
 {
@@ -272,7 +138,7 @@ bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of)
 
 	if (severe(b, lost, of))
 		return true;
-	return above_share(b, lost, of, BBR_LOSS_THRESH + chance) && queue_beside_loss(b);
+	return above_share(b, lost, of, BBR_LOSS_THRESH + chance) && bbr_queue_beside_loss(b);
 }
 
 bool bbr_round_loss_is_congestion(const struct bbr *b)
@@ -336,7 +202,7 @@ static void update_base_loss(struct bbr *b)
 {
 	b->all_acked += b->round_acked;
 	b->all_lost += b->round_lost;
-	if (!b->bw_probe_sample && !queue_beside_loss(b) && !bbr_round_loss_is_congestion(b)) {
+	if (!b->bw_probe_sample && !bbr_queue_beside_loss(b) && !bbr_round_loss_is_congestion(b)) {
 		b->base_acked += b->round_acked;
 		b->base_lost += b->round_lost;
 	}
@@ -344,22 +210,6 @@ static void update_base_loss(struct bbr *b)
 	b->base_loss = (uint32_t)bbr_min_u64(lost_share(b->base_acked, b->base_lost), bound);
 	fade(b, &b->base_acked, &b->base_lost);
 	fade(b, &b->all_acked, &b->all_lost);
-}
-
-/*
- * Do those who fill the queue with us heed loss? Then it overflows now and then only. Round trips
- * that stay the same are no queue but a longer way.
- */
-static void update_others(struct bbr *b, tt_time now)
-{
-	if (b->round_lost > 0)
-		b->loss_at = now;
-	if (b->state == BBR_DOWN || b->state == BBR_CRUISE) {
-		b->loss_rounds -= b->loss_rounds / LOSS_ROUNDS_MEMORY;
-		b->loss_rounds += b->round_lost > 0 ? BBR_GAIN_ONE / LOSS_ROUNDS_MEMORY : 0;
-	}
-	b->others_heed_loss = b->loss_at && now < b->loss_at + HEEDED_LOSS_INTERVAL &&
-			      b->loss_rounds <= HEEDED_LOSS_ROUNDS && b->flat_rounds < FLAT_ROUNDS;
 }
 
 static void update_latest_signals(struct bbr *b, const struct rate_sample *rs)
@@ -371,60 +221,6 @@ static void update_latest_signals(struct bbr *b, const struct rate_sample *rs)
 static bool is_probing(const struct bbr *b)
 {
 	return b->state == BBR_STARTUP || b->state == BBR_REFILL || b->state == BBR_UP;
-}
-
-/* In the first round of ProbeBW_CRUISE the ACKs answer what was sent slowly in ProbeBW_DOWN. */
-static bool settled(const struct bbr *b)
-{
-	return b->state == BBR_DOWN || b->phase_rounds >= 2;
-}
-
-/* What the path took in the last round is clearly less than what we meant to send. */
-static bool falls_behind(const struct bbr *b)
-{
-	return b->bw_latest < bbr_scale(bbr_scale(b->bw, b->pacing_gain), BBR_GAIN(0.96));
-}
-
-/* A window that limits us makes room by itself as the queue grows. */
-static bool can_make_room(const struct bbr *b)
-{
-	return !b->queue_foreign ||
-	       (b->others_heed_loss && !b->cwnd_limited && !b->cwnd_limited_prev);
-}
-
-/*
- * A queue stands when a whole round never came down to the empty path's round trip though it was
- * not probed. While the path takes less than is sent, max_bw is of the past: the path, or our share
- * of it, got slower, and ProbeBW_UP will find it when it comes back. But when the queue does not
- * get shorter either, it is kept up by somebody else, and to step back further would only make
- * room for that, unless he heeds loss: he grows as long as the queue does not overflow, and what we
- * leave him is how a faster flow of ours and a slower one of his become equal.
- */
-static void update_standing_queue(struct bbr *b)
-{
-	if (!queue_above(b, b->rtt_prev_min, bbr_queue_limit(b))) {
-		b->queue_rounds = 0;
-		b->queue_foreign = false;
-		return;
-	}
-	if (b->queue_rounds++ % QUEUE_ROUNDS == 0) {
-		tt_time was = tt_time_since(b->queue_rtt, b->min_rtt);
-		tt_time is = tt_time_since(b->rtt_prev_min, b->min_rtt);
-		b->queue_rtt = b->rtt_prev_min;
-		if (b->queue_rounds > 1 && is > was * 3 / 4 && !b->queue_foreign &&
-			queue_above(b, b->rtt_prev_min, FOREIGN_LIMITS * bbr_queue_limit(b))) {
-			b->queue_foreign = true;
-			if (!b->others_heed_loss)
-				bbr_max_bw_set(b, b->max_bw_slot[0], b->queue_bw);
-		}
-		if (!b->queue_foreign)
-			b->queue_bw = b->max_bw; /* it helped: the lower rate is right */
-	}
-	if (can_make_room(b) && settled(b) && falls_behind(b)) {
-		uint64_t bw = bbr_max_u64(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
-		bbr_max_bw_set(
-			b, bbr_min_u64(b->max_bw_slot[0], bw), bbr_min_u64(b->max_bw_slot[1], bw));
-	}
 }
 
 /* 5.5.10.3 */
@@ -455,7 +251,7 @@ static void update_aggregation(struct bbr *b, const struct rate_sample *rs, tt_t
 {
 	struct bbr_max *f = &b->extra_acked_filter;
 	uint64_t len = b->full_bw_reached ? BBR_EXTRA_ACKED_FILTER_LEN / 2 : 1;
-	uint64_t expected = b->bw * tt_time_since(now, b->extra_acked_start) / US_PER_S;
+	uint64_t expected = b->bw * tt_time_since(now, b->extra_acked_start) / BBR_US_PER_S;
 
 	if (b->extra_acked_delivered <= expected) {
 		b->extra_acked_delivered = 0;
@@ -477,7 +273,7 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 {
 	update_round(b, rs);
 	update_min_rtt(b, rs, now);
-	update_queue(b, rs);
+	bbr_queue_update(b, rs);
 	update_latest_signals(b, rs);
 	update_max_bw(b, rs);
 	b->round_acked += rs->newly_acked;
@@ -485,9 +281,7 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 		b->slow_acked += rs->newly_acked;
 	if (b->round_start) {
 		update_base_loss(b);
-		update_others(b, now);
-		if (b->state == BBR_DOWN || b->state == BBR_CRUISE)
-			update_standing_queue(b);
+		bbr_queue_round(b, now);
 		if (!is_probing(b) && bbr_round_loss_is_congestion(b))
 			adapt_short_term(b);
 	}
