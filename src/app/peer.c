@@ -81,6 +81,7 @@ static int new_session(struct app *app, struct peer *p)
 	memcpy(cfg.peer_key, p->key, TT_KEY_LEN);
 	randombytes_buf(cfg.inst, sizeof(cfg.inst));
 	randombytes_buf(&cfg.hash_key, sizeof(cfg.hash_key));
+	randombytes_buf(&cfg.seed, sizeof(cfg.seed));
 	int rc = session_new(&p->session, &cfg, app_now(app));
 	if (rc == TT_OK && app->draining)
 		session_drain(p->session);

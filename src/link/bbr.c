@@ -113,7 +113,7 @@ static void init_window(struct bbr *b, uint32_t packets, tt_time rtt)
 
 void bbr_init(struct bbr *b, const struct bbr_config *cfg, tt_time now)
 {
-	*b = (struct bbr){.cfg = *cfg, .rng = cfg->seed | 1};
+	*b = (struct bbr){.cfg = *cfg, .rng = cfg->seed ? cfg->seed : 1};
 	b->extra_acked_start = now;
 	b->inflight_longterm = BBR_INFINITE;
 	b->up_acked_per_inc = BBR_INFINITE;

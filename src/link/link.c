@@ -32,6 +32,7 @@ int link_new(struct link **out, const struct link_config *cfg, tt_time now)
 	l->pool = cfg->pool;
 	l->log = cfg->log;
 	l->hash_key = cfg->hash_key;
+	l->bbr_seed = cfg->seed;
 	l->mode = cfg->mode;
 	l->packet_max = l->packet_limit = max;
 	size_t buffer_max = cfg->buffer_max ? cfg->buffer_max : 64u << 20;

@@ -61,6 +61,7 @@ struct link_config {
 	struct tt_pool *pool;        /* of blocks of LINK_BLOCK bytes; borrowed, NULL: mem */
 	const struct tt_log *log;    /* borrowed, may be NULL */
 	struct tt_hash_key hash_key; /* random, and nobody else's business */
+	uint64_t seed;               /* random: chooses the times of probes */
 };
 
 struct link_stats {

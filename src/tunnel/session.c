@@ -62,7 +62,8 @@ int session_new(struct session **out, const struct session_config *cfg, tt_time 
 		.mem = s->mem,
 		.pool = cfg->pool,
 		.log = s->log,
-		.hash_key = cfg->hash_key};
+		.hash_key = cfg->hash_key,
+		.seed = cfg->seed};
 	int rc = link_new(&s->link, &lc, now);
 	if (rc != TT_OK) {
 		tt_free(s->mem, s);

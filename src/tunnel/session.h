@@ -93,6 +93,7 @@ struct session_config {
 	struct tt_pool *pool;        /* for its link; borrowed, may be NULL */
 	const struct tt_log *log;    /* borrowed, may be NULL */
 	struct tt_hash_key hash_key; /* random, and nobody else's business */
+	uint64_t seed;               /* random, for its link */
 };
 
 /** TT_OK, TT_ENOMEM. The session starts with its peer offline. */

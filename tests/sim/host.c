@@ -34,7 +34,8 @@ static void *alloc(size_t n, size_t size)
 static void host_init(struct hosts *h, int index)
 {
 	struct host *x = &h->host[index];
-	struct link_config lc = {.mode = h->cfg.mode};
+	struct sim_rng seeds = {.state = h->cfg.seed * 2 + (uint64_t)index};
+	struct link_config lc = {.mode = h->cfg.mode, .seed = sim_rng_next(&seeds)};
 	size_t n = 0;
 
 	*x = (struct host){.both = h, .index = index, .next_at = h->cfg.start};

@@ -41,7 +41,8 @@ static void new_session(struct pair *p, size_t i)
 		.terms.resume_timeout_us = p->cfg->resume_timeout_us,
 		.snd_budget = p->cfg->budget ? &e->snd_budget : NULL,
 		.rcv_budget = p->cfg->budget ? &e->rcv_budget : NULL,
-		.mem = &e->mem.mem};
+		.mem = &e->mem.mem,
+		.seed = p->cfg->seed * 2 + i};
 	cfg.self_key[0] = (uint8_t)(1 + i);
 	cfg.peer_key[0] = (uint8_t)(2 - i);
 	cfg.inst[0] = (uint8_t)i;

@@ -25,14 +25,19 @@ struct hand {
 	unsigned seen[BBR_PROBE_RTT + 1]; /* times that each state was entered */
 };
 
-static void init(struct hand *h, tt_time rtt)
+static void init_seeded(struct hand *h, tt_time rtt, uint64_t seed)
 {
-	struct bbr_config cfg = {P, IW, 7};
+	struct bbr_config cfg = {P, IW, seed};
 	*h = (struct hand){.now = T0};
 	rate_init(&h->r, T0);
 	h->r.delivered = MB; /* on another path: BBR counts from where it starts */
 	bbr_init(&h->b, &cfg, T0);
 	bbr_init_rtt(&h->b, rtt, T0);
+}
+
+static void init(struct hand *h, tt_time rtt)
+{
+	init_seeded(h, rtt, 7);
 }
 
 static uint64_t volume(uint64_t rate, tt_time t)
@@ -240,6 +245,24 @@ static void probes_come_every_two_to_three_seconds(void **state)
 	tt_time from = h.now;
 	go_to(&h, BBR_REFILL, 20 * MB);
 	assert_in_range(h.now - from, TT_MS(1700), TT_MS(3200));
+}
+
+static void seeds_choose_the_times_of_probes(void **state)
+{
+	tt_time wait[3];
+	(void)state;
+	for (uint64_t seed = 0; seed < 3; seed++) {
+		struct hand h;
+		init_seeded(&h, RTT, seed * 0x9e3779b97f4a7c15u);
+		for (uint64_t r = MB; r < 8 * MB; r *= 2)
+			rounds(&h, 1, r, RTT);
+		go_to(&h, BBR_UP, 8 * MB);
+		go_to(&h, BBR_CRUISE, 8 * MB);
+		wait[seed] = h.b.probe_wait;
+	}
+	assert_int_not_equal(wait[0], wait[1]);
+	assert_int_not_equal(wait[0], wait[2]);
+	assert_int_not_equal(wait[1], wait[2]);
 }
 
 static void growing_path_is_followed_in_one_probe(void **state)
@@ -655,6 +678,7 @@ int main(void)
 		cmocka_unit_test(jitter_does_not_end_startup),
 		cmocka_unit_test(states_follow_each_other_as_in_the_draft),
 		cmocka_unit_test(probes_come_every_two_to_three_seconds),
+		cmocka_unit_test(seeds_choose_the_times_of_probes),
 		cmocka_unit_test(growing_path_is_followed_in_one_probe),
 		cmocka_unit_test(probe_ends_when_a_queue_shows),
 		cmocka_unit_test(max_bw_is_forgotten_after_two_cycles),
