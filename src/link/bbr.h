@@ -21,6 +21,7 @@
  *   queue that stays although we send less than the path's rate is somebody else's; then these
  *   signals are ignored, or a flow that fills its queue would push us aside. When that flow heeds
  *   loss, so do we: a probe that makes the queue overflow leaves us less than we had, not more.
+ *   When it does not, neither do we, up to a share of what we send.
  * - Startup believes a train, a part of a round trip (rate.h), so that it grows faster than by
  *   doubling as long as the path keeps up with the bursts.
  * - ProbeBW_UP starts with a gain that builds only a few milliseconds of queue and doubles it
@@ -93,6 +94,7 @@ struct bbr {
 	uint64_t max_bw, max_bw_slot[2]; /* this ProbeBW cycle, the one before */
 	uint64_t train_bw;               /* Startup only */
 	uint64_t bw_latest, bw_shortterm, bw;
+	uint64_t bw_yielded; /* max_bw is not more until the next probe */
 
 	/* volume */
 	uint64_t inflight_latest, inflight_shortterm, inflight_longterm;
@@ -107,12 +109,13 @@ struct bbr {
 	tt_time probe_rtt_done_at; /* 0: not yet in flight as little as is wanted */
 
 	/* the queue, seen in round trips */
-	tt_time rtt_sent_at; /* when the newest packet acknowledged so far was sent */
+	tt_time rtt_sent_at; /* when the packet of the newest one was sent */
 	tt_time rtt_last, jitter;
 	tt_time rtt_group, rtt_group_min; /* last complete group, minimum of the current one */
 	uint32_t rtt_group_n, jitter_n;
 	tt_time rtt_round_min, rtt_round_high; /* current round */
 	tt_time rtt_prev_min, rtt_prev_high;   /* round before */
+	tt_time rtt_rise, rtt_fall;            /* means of its changes in ProbeBW_CRUISE */
 	uint32_t flat_rounds;                  /* for so many it was the same, */
 	tt_time flat_rtt;                      /* this */
 	tt_time way_checked_at;                /* 0: never */

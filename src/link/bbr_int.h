@@ -63,6 +63,9 @@ bool bbr_round_loss_is_congestion(const struct bbr *b);
 /** By so much more than this minimum a round trip may be and show the empty path as well. */
 tt_time bbr_min_rtt_tolerance(tt_time min);
 
+/** What was lost of all, BBR_LOSS_ONE is all. */
+uint32_t bbr_lost_share(uint64_t acked, uint64_t lost);
+
 /** Packets sent between these two are proof of what the path loses by chance. */
 void bbr_slow_begin(struct bbr *b, tt_time now);
 void bbr_slow_end(struct bbr *b, tt_time now);
@@ -84,6 +87,8 @@ bool bbr_queue_above(const struct bbr *b, tt_time limit);
 bool bbr_way_seems_longer(const struct bbr *b);
 /** At its end: they were the same with little in flight. */
 bool bbr_way_is_longer(const struct bbr *b);
+/** Others keep the queue up and do not mind that it overflows. */
+bool bbr_others_ignore_loss(const struct bbr *b);
 /** There is some queue, in this round or in the one before, as losses are noticed late. */
 bool bbr_queue_beside_loss(const struct bbr *b);
 

@@ -49,7 +49,8 @@ static void update_round(struct bbr *b, const struct rate_sample *rs)
 
 void bbr_max_bw_sample(struct bbr *b, uint64_t rate)
 {
-	b->max_bw_slot[0] = bbr_max_u64(b->max_bw_slot[0], bbr_min_u64(rate, BBR_RATE_MAX));
+	rate = bbr_min_u64(rate, bbr_min_u64(BBR_RATE_MAX, b->bw_yielded));
+	b->max_bw_slot[0] = bbr_max_u64(b->max_bw_slot[0], rate);
 	b->max_bw = bbr_max_u64(b->max_bw_slot[0], b->max_bw_slot[1]);
 }
 
@@ -138,6 +139,8 @@ bool bbr_loss_is_congestion(const struct bbr *b, uint64_t lost, uint64_t of)
 
 	if (severe(b, lost, of))
 		return true;
+	if (bbr_others_ignore_loss(b))
+		return false;
 	return above_share(b, lost, of, BBR_LOSS_THRESH + chance) && bbr_queue_beside_loss(b);
 }
 
@@ -180,7 +183,7 @@ void bbr_slow_end(struct bbr *b, tt_time now)
 	b->slow_to = tt_time_min(b->slow_to, now);
 }
 
-static uint32_t lost_share(uint64_t acked, uint64_t lost)
+uint32_t bbr_lost_share(uint64_t acked, uint64_t lost)
 {
 	return acked + lost ? (uint32_t)(lost * BBR_LOSS_ONE / (acked + lost)) : 0;
 }
@@ -206,8 +209,8 @@ static void update_base_loss(struct bbr *b)
 		b->base_acked += b->round_acked;
 		b->base_lost += b->round_lost;
 	}
-	uint64_t bound = bbr_min_u64(lost_share(b->all_acked, b->all_lost), slow_loss_bound(b));
-	b->base_loss = (uint32_t)bbr_min_u64(lost_share(b->base_acked, b->base_lost), bound);
+	uint64_t bound = bbr_min_u64(bbr_lost_share(b->all_acked, b->all_lost), slow_loss_bound(b));
+	b->base_loss = (uint32_t)bbr_min_u64(bbr_lost_share(b->base_acked, b->base_lost), bound);
 	fade(b, &b->base_acked, &b->base_lost);
 	fade(b, &b->all_acked, &b->all_lost);
 }
@@ -282,7 +285,8 @@ void bbr_model_update(struct bbr *b, const struct rate_sample *rs, tt_time now)
 	if (b->round_start) {
 		update_base_loss(b);
 		bbr_queue_round(b, now);
-		if (!is_probing(b) && bbr_round_loss_is_congestion(b))
+		/* Who answers the losses that each probe of others brings gets what they leave. */
+		if (!is_probing(b) && !bbr_others_ignore_loss(b) && bbr_round_loss_is_congestion(b))
 			adapt_short_term(b);
 	}
 	update_aggregation(b, rs, now);

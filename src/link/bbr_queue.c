@@ -26,6 +26,16 @@
 #define HEEDED_LOSS_ROUNDS BBR_GAIN(0.15)
 #define LOSS_ROUNDS_MEMORY 32u
 
+/* Beside those who do not heed it, with losses in more of the rounds than this, nor do we, as long
+ * as we lose no more than eight flows of the first BBR lose to each other. Without that bound eight
+ * of ours would take each other for such flows and lose a fifth. */
+#define IGNORED_LOSS_ROUNDS BBR_GAIN(0.25)
+#define IGNORED_LOSS_MAX BBR_LOSS(6)
+
+/* A round trip that swings by itself may get longer by so many times the mean of its changes. */
+#define SWING_FACTOR 3u
+#define SWING_MEMORY 16u /* rounds */
+
 static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
 {
 	return v < lo ? lo : tt_time_min(v, hi);
@@ -80,6 +90,26 @@ bool bbr_way_is_longer(const struct bbr *b)
 	       b->probe_rtt_min + bbr_min_rtt_tolerance(b->flat_rtt) >= b->flat_rtt;
 }
 
+static void update_mean(tt_time *mean, tt_time v)
+{
+	*mean = *mean - *mean / SWING_MEMORY + v / SWING_MEMORY;
+}
+
+/*
+ * How much does the round trip rise and fall by itself, from round to round, while we send the
+ * same? A way whose delay drifts (radio does that) takes less than was sent while it gets longer,
+ * and gives it back when it gets shorter.
+ */
+static void update_swing(struct bbr *b)
+{
+	tt_time is = b->rtt_round_min, was = b->rtt_prev_min;
+
+	if (b->state != BBR_CRUISE || is == TT_TIME_NEVER || was == TT_TIME_NEVER || was == 0)
+		return;
+	update_mean(&b->rtt_rise, tt_time_since(is, was));
+	update_mean(&b->rtt_fall, tt_time_since(was, is));
+}
+
 /*
  * The queue is what the least of several round trips is above min_rtt; a single one may have been
  * delayed by anything. The mean difference between neighbours measures that anything: a queue
@@ -91,15 +121,16 @@ void bbr_queue_update(struct bbr *b, const struct rate_sample *rs)
 	tt_time rtt = rs->newest_rtt_us;
 
 	if (b->round_start) {
+		update_swing(b);
 		b->rtt_prev_min = b->rtt_round_min;
 		b->rtt_prev_high = b->rtt_round_high;
 		b->rtt_round_min = TT_TIME_NEVER;
 		b->rtt_round_high = 0;
 		update_flatness(b);
 	}
-	if (rtt == 0 || rs->sent_at < b->rtt_sent_at)
+	if (rtt == 0 || rs->newest_rtt_sent_at < b->rtt_sent_at)
 		return;
-	b->rtt_sent_at = rs->sent_at;
+	b->rtt_sent_at = rs->newest_rtt_sent_at;
 	if (b->rtt_last) {
 		tt_time d = rtt > b->rtt_last ? rtt - b->rtt_last : b->rtt_last - rtt;
 		if (b->jitter_n < JITTER_MEMORY)
@@ -164,7 +195,10 @@ static bool settled(const struct bbr *b)
 /* What the path took in the last round is clearly less than what we meant to send. */
 static bool falls_behind(const struct bbr *b)
 {
-	return b->bw_latest < bbr_scale(bbr_scale(b->bw, b->pacing_gain), BBR_GAIN(0.96));
+	tt_time swing = SWING_FACTOR * tt_time_min(b->rtt_rise, b->rtt_fall);
+	uint64_t sent = bbr_scale(bbr_scale(b->bw, b->pacing_gain), BBR_GAIN(0.96));
+
+	return b->bw_latest + b->bw * swing / b->rtt_prev_min < sent;
 }
 
 /* A window that limits us makes room by itself as the queue grows. */
@@ -207,6 +241,12 @@ static void update_standing_queue(struct bbr *b)
 		bbr_max_bw_set(
 			b, bbr_min_u64(b->max_bw_slot[0], bw), bbr_min_u64(b->max_bw_slot[1], bw));
 	}
+}
+
+bool bbr_others_ignore_loss(const struct bbr *b)
+{
+	return b->queue_foreign && b->loss_rounds > IGNORED_LOSS_ROUNDS &&
+	       bbr_lost_share(b->all_acked, b->all_lost) < IGNORED_LOSS_MAX;
 }
 
 void bbr_queue_round(struct bbr *b, tt_time now)

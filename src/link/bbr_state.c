@@ -13,7 +13,7 @@
 #define DOWN_ROUNDS_FOREIGN 3u
 
 /* What is left of the rate when a probe in somebody else's queue made it overflow. */
-#define YIELD BBR_GAIN(0.85)
+#define YIELD BBR_GAIN(0.9)
 
 /* After a probe that found more, the next one comes this much sooner. */
 #define SUCCESS_WAIT_DIVISOR 4u
@@ -74,6 +74,7 @@ static void check_full_bw(struct bbr *b, const struct rate_sample *rs)
 
 void bbr_enter_startup(struct bbr *b)
 {
+	b->bw_yielded = BBR_INFINITE;
 	set_state(b, BBR_STARTUP, BBR_STARTUP_PACING_GAIN, BBR_DEFAULT_CWND_GAIN);
 }
 
@@ -194,6 +195,7 @@ static void start_refill(struct bbr *b, tt_time now)
 {
 	bbr_slow_end(b, now);
 	bbr_reset_short_term(b);
+	b->bw_yielded = BBR_INFINITE;
 	b->up_rounds = 0;
 	b->up_acked = 0;
 	b->prev_probe_precautionary = false;
@@ -328,14 +330,17 @@ static void judge_probe(struct bbr *b)
 
 /*
  * In the queue of senders that heed loss a probe that made it overflow is answered as they answer:
- * with less than there was before. To keep what it took from them would take all in the end.
+ * with less than there was before. To keep what it took from them would take all in the end; its
+ * last ACKs, which are of what the queue held, still come when it is over.
  */
 static void end_probe(struct bbr *b)
 {
-	if (b->prev_probe_too_high && b->queue_foreign && b->others_heed_loss)
-		bbr_max_bw_set(b, 0, bbr_scale(b->up_from_bw, YIELD));
-	else
+	if (b->prev_probe_too_high && b->queue_foreign && b->others_heed_loss) {
+		b->bw_yielded = bbr_scale(b->up_from_bw, YIELD);
+		bbr_max_bw_set(b, 0, b->bw_yielded);
+	} else {
 		bbr_max_bw_advance(b);
+	}
 }
 
 /* 5.3.3.9, AdaptLongTermModel. True when it decided about the state. */

@@ -47,13 +47,16 @@ void rate_on_acked(struct rate *r, struct rate_sample *rs, const struct rate_sna
 		rtt = 1; /* 0 means that there is none */
 	if (exact && (rs->rtt_us == 0 || rtt < rs->rtt_us))
 		rs->rtt_us = rtt;
+	if (exact && s->sent_at >= rs->newest_rtt_sent_at) {
+		rs->newest_rtt_us = rtt;
+		rs->newest_rtt_sent_at = s->sent_at;
+	}
 	r->delivered += len;
 	r->delivered_at = now;
 	rs->newly_acked += len;
 	if (!first && s->sent_at < rs->sent_at)
 		return;
 	rs->sent_at = s->sent_at;
-	rs->newest_rtt_us = exact ? rtt : 0;
 	rs->prior_delivered = s->delivered;
 	rs->prior_lost = s->lost;
 	rs->tx_inflight = s->inflight;

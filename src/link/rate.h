@@ -47,8 +47,9 @@ struct rate_sample {
 	uint64_t newly_acked, newly_lost; /* bytes, in this event */
 	uint64_t prior_delivered;         /* rate.delivered when the newest packet was sent */
 	tt_time interval_us;
-	tt_time rtt_us;        /* shortest of this event, 0: none */
-	tt_time newest_rtt_us; /* of the newest packet acknowledged, 0: not known */
+	tt_time rtt_us;             /* shortest of this event, 0: none */
+	tt_time newest_rtt_us;      /* of the newest packet that an ACK names, 0: none */
+	tt_time newest_rtt_sent_at; /* when that one was sent */
 	uint32_t tx_inflight; /* bytes in flight when the newest packet was sent, itself included */
 	bool app_limited;     /* the sender had nothing to send at some time during the sample */
 

@@ -92,6 +92,8 @@ static void one_download_gets_its_share(void **state)
 			{.burst = {1000, 100000, 1000000}}, 0.75, 0.02},
 		{"drifting delay", 50, TT_MS(40), 312500, 30000000,
 			{.jitter_us = TT_MS(30), .jitter_period_us = TT_MS(200)}, 0.8, 0.02},
+		{"drifting for long", 50, TT_MS(40), 312500, 200000000,
+			{.jitter_us = TT_MS(10), .jitter_period_us = TT_MS(200)}, 0.85, 0.02},
 		{"clumped arrivals", 50, TT_MS(30), 312500, 30000000, {.clump_us = TT_MS(10)}, 0.8,
 			0.02},
 		{"duplicates", 50, TT_MS(30), 312500, 30000000, {.duplicate = PERCENT(5)}, 0.85,
@@ -155,10 +157,9 @@ static double changing_link(tt_time first, uint64_t queue_bytes)
 }
 
 /*
- * The rate goes up three times, each time by 40 of 50 Mbit/s. It is looked for every 2 to 3 s and
- * found within one more, or within 1.5 s when the way gets longer too, which is 2.5 s in the mean:
- * 300 of 960 Mbit, and the payload is 0.944 of the rest, 0.65. How long it takes depends on the
- * moment of the change, so this is the mean of several.
+ * The rate goes up three times, each time by 40 of 50 Mbit/s, and is looked for every 2 to 3 s, or
+ * sooner when the way gets longer too; the payload is 0.944 of what is used. How long it takes
+ * depends on the moment of the change, so this is the mean of several.
  */
 static void changing_link_is_followed(void **state)
 {
@@ -169,11 +170,11 @@ static void changing_link_is_followed(void **state)
 	for (tt_time first = 0; first < TT_MS(1200); first += TT_MS(400))
 		for (uint64_t queue = 200000; queue <= 300000; queue += 100000) {
 			double share = changing_link(first, queue);
-			n += missed("share", share, 0.5, 1);
+			n += missed("share", share, 0.6, 1);
 			sum += share;
 			runs++;
 		}
-	n += missed("mean", sum / runs, 0.62, 1);
+	n += missed("mean", sum / runs, 0.7, 1);
 	assert_int_equal(n, 0);
 }
 
@@ -257,9 +258,9 @@ static void competitors_leave_each_other_room(void **state)
 	/* Whoever comes first; queues of two and of one bandwidth-delay product (BDP). BBR is that
 	 * of TCP's first version, which keeps two BDP in flight whatever is lost. With a queue of
 	 * one that is all that link and queue hold: the queue overflows all the time, and whoever
-	 * takes loss beside a queue for congestion gets what BBR leaves. To pass over such loss
-	 * gives us a third of the link, and lets several of us lose a tenth of all packets to each
-	 * other. */
+	 * takes loss beside a queue for congestion gets what BBR leaves. To pass over all such loss
+	 * would give us a third of the link, and let eight of us lose a fifth of all packets to
+	 * each other. Linux's BBR is milder than this one. */
 	static const struct {
 		const char *name;
 		enum flow_kind other;
@@ -288,6 +289,28 @@ static void competitors_leave_each_other_room(void **state)
 		n += missed("both", ours + others, 0.85, 1);
 		n += missed("of both", ours / (ours + others), pairs[i / 4].least[i % 2],
 			pairs[i / 4].most);
+		free(r);
+	}
+	assert_int_equal(n, 0);
+}
+
+/* Whenever the second one comes. If both probed at the same times, neither would ever gain. */
+static void two_downloads_become_equal(void **state)
+{
+	static const tt_time after[] = {TT_MS(200), TT_MS(500), TT_S(1), TT_S(3)};
+	unsigned n = 0;
+	(void)state;
+	for (size_t i = 0; i < LENGTH(after); i++) {
+		struct scene *sc = new_scene();
+		sc->limit_us = TT_S(75);
+		sc->warmup_us = TT_S(15);
+		set_link(sc, 100, TT_MS(100), 1250000);
+		add_flow(sc, FLOW_TOXTUN, (struct load){LOAD_BULK, .start_us = 0});
+		add_flow(sc, FLOW_TOXTUN, (struct load){LOAD_BULK, .start_us = after[i]});
+		struct scene_result *r = run(sc);
+		double first = r->flow[0].share[0], second = r->flow[1].share[0];
+		n += missed("both", first + second, 0.85, 1);
+		n += missed("first, of both", first / (first + second), 0.3, 0.7);
 		free(r);
 	}
 	assert_int_equal(n, 0);
@@ -323,6 +346,7 @@ int main(void)
 		cmocka_unit_test(download_costs_few_bytes_more_than_it_carries),
 		cmocka_unit_test(hundred_channels_get_the_same),
 		cmocka_unit_test(competitors_leave_each_other_room),
+		cmocka_unit_test(two_downloads_become_equal),
 		cmocka_unit_test(flows_of_different_distance_share),
 	};
 	return cmocka_run_group_tests_name("link-sim", tests, NULL, NULL);

@@ -84,6 +84,7 @@ static void round_of(struct hand *h, uint64_t rate, tt_time rtt, uint32_t loss_p
 			.interval_us = t,
 			.rtt_us = t,
 			.newest_rtt_us = t,
+			.newest_rtt_sent_at = h->now - t,
 			.tx_inflight = (uint32_t)in_round,
 			.app_limited = h->app_limited,
 			.sent_at = h->now - t};
@@ -146,6 +147,7 @@ static void unknown_rtt_sends_a_few_packets_and_then_the_window(void **state)
 	struct rate_sample rs = {.newly_acked = P,
 		.rtt_us = RTT,
 		.newest_rtt_us = RTT,
+		.newest_rtt_sent_at = T0,
 		.sent_at = T0,
 		.delivered = P};
 	bbr_on_ack(&h.b, &h.r, &rs, 9 * P, T0 + RTT);
@@ -371,7 +373,8 @@ static void cruise_in_foreign_queue(struct hand *h, uint32_t loss_permille)
 	assert_true(h->b.queue_foreign);
 }
 
-/* What there is after a probe that got more and made the queue overflow. */
+/* What there is after a probe that got more and made the queue overflow. The ACKs of what the queue
+ * held come late and as fast as those of the probe. */
 static uint64_t after_overflow(struct hand *h, uint32_t loss_permille)
 {
 	for (unsigned i = 0; i < 200 && h->b.state != BBR_UP; i++)
@@ -382,6 +385,7 @@ static uint64_t after_overflow(struct hand *h, uint32_t loss_permille)
 	assert_int_equal(h->b.state, BBR_DOWN);
 	for (unsigned i = 0; i < 20 && h->b.acks != BBR_ACKS_INIT; i++)
 		rounds(h, 1, 6 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4));
+	rounds(h, 2, 9 * MB, RTT + TT_MS(40));
 	return h->b.max_bw;
 }
 
@@ -390,8 +394,12 @@ static void overflow_is_answered_as_others_answer_it(void **state)
 	struct hand h;
 	(void)state;
 	cruise_in_foreign_queue(&h, 0);
-	assert_in_range(after_overflow(&h, 0), 65 * MB / 10, 72 * MB / 10);
-	cruise_in_foreign_queue(&h, 20); /* those that do not heed it */
+	assert_in_range(after_overflow(&h, 0), 69 * MB / 10, 73 * MB / 10);
+	for (unsigned i = 0; i < 200 && h.b.state != BBR_UP; i++)
+		rounds(&h, 1, 7 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4));
+	rounds(&h, 1, 8 * MB, RTT + TT_MS(40));
+	assert_int_equal(h.b.max_bw, 8 * MB); /* until the next probe only */
+	cruise_in_foreign_queue(&h, 20);      /* those that do not heed it */
 	assert_true(after_overflow(&h, 20) >= 8 * MB);
 }
 
@@ -410,6 +418,50 @@ static void room_is_made_for_those_that_heed_loss(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		round_of(&h, 7 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4), 20);
 	assert_int_equal(h.b.max_bw, before);
+}
+
+static void loss_that_others_ignore_is_passed_over(void **state)
+{
+	struct hand h;
+	(void)state;
+	cruise_in_foreign_queue(&h, 0);
+	uint64_t before = bbr_bandwidth(&h.b);
+	round_of(&h, 7 * MB, RTT + TT_MS(40), 60);
+	rounds(&h, 1, 7 * MB, RTT + TT_MS(44));
+	assert_true(bbr_bandwidth(&h.b) < before);
+
+	cruise_in_foreign_queue(&h, 20);
+	before = bbr_bandwidth(&h.b);
+	round_of(&h, 7 * MB, RTT + TT_MS(40), 60);
+	round_of(&h, 7 * MB, RTT + TT_MS(44), 20);
+	assert_int_equal(bbr_bandwidth(&h.b), before);
+	for (unsigned i = 0; i < 30 || h.b.state != BBR_CRUISE; i++)
+		round_of(&h, 8 * MB, RTT + TT_MS(40) + i % 2 * TT_MS(4), 90);
+	round_of(&h, 7 * MB, RTT + TT_MS(40), 90);
+	round_of(&h, 7 * MB, RTT + TT_MS(44), 90);
+	assert_true(bbr_bandwidth(&h.b) < before); /* it costs too much */
+}
+
+/* The way gets longer for two rounds and shorter for two. */
+static tt_time drift(unsigned round)
+{
+	static const unsigned ms[] = {4, 8, 12, 8};
+	return TT_MS(ms[round % 4]);
+}
+
+static void delay_that_drifts_is_no_slower_path(void **state)
+{
+	struct hand h;
+	(void)state;
+	init_cruising(&h, 8 * MB);
+	for (unsigned i = 0; i < 40; i++)
+		rounds(&h, 1, 8 * MB, RTT + drift(i));
+	assert_int_equal(h.b.max_bw, 8 * MB);
+	for (unsigned i = 0; i < 80; i++) {
+		bool longer = drift(i) > drift(i + 3);
+		rounds(&h, 1, longer ? 72 * MB / 10 : h.b.max_bw, RTT + drift(i));
+	}
+	assert_int_equal(h.b.max_bw, 8 * MB);
 }
 
 static void min_rtt_is_forgotten_after_ten_seconds(void **state)
@@ -687,6 +739,8 @@ int main(void)
 		cmocka_unit_test(queue_that_stays_is_not_ours),
 		cmocka_unit_test(overflow_is_answered_as_others_answer_it),
 		cmocka_unit_test(room_is_made_for_those_that_heed_loss),
+		cmocka_unit_test(loss_that_others_ignore_is_passed_over),
+		cmocka_unit_test(delay_that_drifts_is_no_slower_path),
 		cmocka_unit_test(min_rtt_is_forgotten_after_ten_seconds),
 		cmocka_unit_test(longer_way_is_another_path),
 		cmocka_unit_test(queue_that_stays_the_same_is_no_longer_way),

@@ -229,18 +229,34 @@ static void newest_packet_stands_for_an_event_in_any_order(void **state)
 	}
 }
 
-static void ack_that_answers_another_packet_gives_no_round_trip(void **state)
+/* Bursts of two, of which the ACK names the older one every time, must not hide the queue. */
+static void round_trip_is_of_the_newest_packet_that_an_ack_names(void **state)
+{
+	struct script *s = make(state);
+	struct rate_sample rs = {0};
+	for (uint32_t i = 0; i < 3; i++)
+		send_at(s, T0 + TT_MS(10 * i));
+	rate_on_acked(&s->r, &rs, &s->snap[1], LEN, true, T0 + TT_MS(90));
+	rate_on_acked(&s->r, &rs, &s->snap[0], LEN, true, T0 + TT_MS(90));
+	rate_on_acked(&s->r, &rs, &s->snap[2], LEN, false, T0 + TT_MS(90));
+	rate_sample_finish(&s->r, &rs, s->min_rtt, T0 + TT_MS(90));
+	assert_int_equal(rs.newest_rtt_us, TT_MS(80));
+	assert_int_equal(rs.newest_rtt_sent_at, T0 + TT_MS(10));
+	assert_int_equal(rs.rtt_us, TT_MS(80));
+	assert_int_equal(rs.sent_at, T0 + TT_MS(20));
+	assert_int_equal(rs.delivered, 3 * LEN); /* named or not, all have arrived */
+}
+
+static void ack_that_names_no_packet_gives_no_round_trip(void **state)
 {
 	struct script *s = make(state);
 	struct rate_sample rs = {0};
 	send_at(s, T0);
-	send_at(s, T0 + TT_MS(10));
-	rate_on_acked(&s->r, &rs, &s->snap[0], LEN, true, T0 + TT_MS(90));
-	rate_on_acked(&s->r, &rs, &s->snap[1], LEN, false, T0 + TT_MS(90));
+	rate_on_acked(&s->r, &rs, &s->snap[0], LEN, false, T0 + TT_MS(90));
 	rate_sample_finish(&s->r, &rs, s->min_rtt, T0 + TT_MS(90));
-	assert_int_equal(rs.rtt_us, TT_MS(90));
+	assert_int_equal(rs.rtt_us, 0);
 	assert_int_equal(rs.newest_rtt_us, 0);
-	assert_int_equal(rs.delivered, 2 * LEN); /* but it has arrived */
+	assert_int_equal(rs.delivered, LEN);
 }
 
 static void repeat_of_unknown_origin_counts_and_tells_no_times(void **state)
@@ -387,7 +403,8 @@ int main(void)
 		cmocka_unit_test(loss_without_an_ack_gives_no_rate),
 		cmocka_unit_test(loss_that_was_none_is_taken_back),
 		cmocka_unit_test(newest_packet_stands_for_an_event_in_any_order),
-		cmocka_unit_test(ack_that_answers_another_packet_gives_no_round_trip),
+		cmocka_unit_test(round_trip_is_of_the_newest_packet_that_an_ack_names),
+		cmocka_unit_test(ack_that_names_no_packet_gives_no_round_trip),
 		cmocka_unit_test(repeat_of_unknown_origin_counts_and_tells_no_times),
 		cmocka_unit_test(reordering_does_not_raise_it),
 		cmocka_unit_test(interval_shorter_than_the_round_trip_gives_no_rate),
