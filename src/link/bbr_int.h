@@ -1,5 +1,5 @@
 /* What the files of BBR share: bbr.c (interface, control), bbr_model.c, bbr_queue.c,
- * bbr_state.c. */
+ * bbr_state.c, bbr_probe.c. */
 #ifndef BBR_INT_H
 #define BBR_INT_H
 
@@ -96,10 +96,18 @@ bool bbr_queue_beside_loss(const struct bbr *b);
 
 void bbr_enter_startup(struct bbr *b);
 void bbr_state_update(struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now);
+void bbr_check_probe_rtt_done(struct bbr *b, tt_time now);
+void bbr_set_state(struct bbr *b, enum bbr_state state, uint32_t pacing_gain, uint32_t cwnd_gain);
+
+/* ---- bbr_probe.c ---- */
+
 bool bbr_is_probe_bw(const struct bbr *b);
+void bbr_start_down(struct bbr *b, tt_time now);
+void bbr_start_cruise(struct bbr *b, tt_time now);
+/** What the sample says about the last probe, and the next step. */
+void bbr_update_cycle(struct bbr *b, const struct rate_sample *rs, uint32_t inflight, tt_time now);
 /** REFILL again, when a probe ended for a loss that was none. */
 void bbr_resume_probe(struct bbr *b, tt_time now);
-void bbr_check_probe_rtt_done(struct bbr *b, tt_time now);
 void bbr_handle_inflight_too_high(struct bbr *b, uint64_t inflight, bool app_limited, tt_time now);
 uint64_t bbr_inflight_with_headroom(const struct bbr *b);
 uint64_t bbr_target_inflight(const struct bbr *b);
