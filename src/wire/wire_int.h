@@ -54,8 +54,9 @@ int wire_read_uint(struct wire_cursor *c, uint64_t min, uint64_t max, uint64_t *
 int wire_skip(struct wire_cursor *c);
 
 /**
- * Length of the character at p (len > 0), 0 when it is not well-formed UTF-8 (RFC 3629) or a
- * control character (U+0000..U+001F, U+007F..U+009F), which has no business in a line of the log.
+ * Length of the character at p (len > 0), 0 when it is not well-formed UTF-8 (RFC 3629) or controls
+ * what is shown of the others (U+0000..U+001F, U+007F..U+009F, U+2028, U+2029 and the marks that
+ * turn the direction of writing), which has no business in a line of the log or on a terminal.
  */
 size_t wire_utf8_next(const uint8_t *p, size_t len);
 

@@ -211,6 +211,13 @@ int wire_skip(struct wire_cursor *c)
 	return TT_OK;
 }
 
+/* C0 and C1; the ends of lines and paragraphs of Unicode; what turns the direction of writing. */
+static bool is_control(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || cp == 0x061c || cp == 0x200e ||
+	       cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
 size_t wire_utf8_next(const uint8_t *p, size_t len)
 {
 	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
@@ -225,8 +232,7 @@ size_t wire_utf8_next(const uint8_t *p, size_t len)
 		cp = cp << 6 | (p[i] & 0x3f);
 	}
 	bool surrogate = cp >= 0xd800 && cp <= 0xdfff;
-	bool control = cp < 0x20 || (cp >= 0x7f && cp <= 0x9f);
-	return cp < least[n] || cp > 0x10ffff || surrogate || control ? 0 : n;
+	return cp < least[n] || cp > 0x10ffff || surrogate || is_control(cp) ? 0 : n;
 }
 
 bool wire_text_ok(const uint8_t *p, size_t len)
