@@ -41,6 +41,12 @@ static tt_time clamp_time(tt_time v, tt_time lo, tt_time hi)
 	return v < lo ? lo : tt_time_min(v, hi);
 }
 
+/* Of about the last n values. */
+static uint64_t mean_with(uint64_t mean, uint64_t value, uint32_t n)
+{
+	return mean - mean / n + value / n;
+}
+
 static tt_time packets_time(const struct bbr *b, uint32_t packets)
 {
 	return b->bw ? packets * (uint64_t)b->cfg.packet_bytes * BBR_US_PER_S / b->bw : 0;
@@ -90,11 +96,6 @@ bool bbr_way_is_longer(const struct bbr *b)
 	       b->probe_rtt_min + bbr_min_rtt_tolerance(b->flat_rtt) >= b->flat_rtt;
 }
 
-static void update_mean(tt_time *mean, tt_time v)
-{
-	*mean = *mean - *mean / SWING_MEMORY + v / SWING_MEMORY;
-}
-
 /*
  * How much does the round trip rise and fall by itself, from round to round, while we send the
  * same? A way whose delay drifts (radio does that) takes less than was sent while it gets longer,
@@ -106,8 +107,8 @@ static void update_swing(struct bbr *b)
 
 	if (b->state != BBR_CRUISE || is == TT_TIME_NEVER || was == TT_TIME_NEVER || was == 0)
 		return;
-	update_mean(&b->rtt_rise, tt_time_since(is, was));
-	update_mean(&b->rtt_fall, tt_time_since(was, is));
+	b->rtt_rise = mean_with(b->rtt_rise, tt_time_since(is, was), SWING_MEMORY);
+	b->rtt_fall = mean_with(b->rtt_fall, tt_time_since(was, is), SWING_MEMORY);
 }
 
 /*
@@ -135,7 +136,7 @@ void bbr_queue_update(struct bbr *b, const struct rate_sample *rs)
 		tt_time d = rtt > b->rtt_last ? rtt - b->rtt_last : b->rtt_last - rtt;
 		if (b->jitter_n < JITTER_MEMORY)
 			b->jitter_n++;
-		b->jitter = b->jitter - b->jitter / b->jitter_n + d / b->jitter_n;
+		b->jitter = mean_with(b->jitter, d, b->jitter_n);
 	}
 	b->rtt_last = rtt;
 
@@ -178,10 +179,9 @@ static void update_others(struct bbr *b, tt_time now)
 {
 	if (b->round_lost > 0)
 		b->loss_at = now;
-	if (b->state == BBR_DOWN || b->state == BBR_CRUISE) {
-		b->loss_rounds -= b->loss_rounds / LOSS_ROUNDS_MEMORY;
-		b->loss_rounds += b->round_lost > 0 ? BBR_GAIN_ONE / LOSS_ROUNDS_MEMORY : 0;
-	}
+	if (b->state == BBR_DOWN || b->state == BBR_CRUISE)
+		b->loss_rounds = (uint32_t)mean_with(
+			b->loss_rounds, b->round_lost > 0 ? BBR_GAIN_ONE : 0, LOSS_ROUNDS_MEMORY);
 	b->others_heed_loss = b->loss_at && now < b->loss_at + HEEDED_LOSS_INTERVAL &&
 			      b->loss_rounds <= HEEDED_LOSS_ROUNDS && b->flat_rounds < FLAT_ROUNDS;
 }

@@ -505,7 +505,7 @@ static void pass_time(struct world *w, bool idle)
 		tt_time at = session_deadline(e->s);
 		if (!idle || e->n_packets + e->n_messages + e->n_arrived > 0)
 			at = w->now;
-		next = at < next ? at : next;
+		next = tt_time_min(next, at);
 	}
 	w->now += TT_MS(20);
 	if (next != TT_TIME_NEVER && next > w->now)
